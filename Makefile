@@ -1,0 +1,55 @@
+# Fresh Debian 12 with python3, make and git: `make run` does the rest.
+# Needs a shell, not more; every target may be run again.
+
+PYTHON := .venv/bin/python
+DEMO   := demo-county
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-unit test-clients client-packages lint lock wheel-check clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+
+setup: ## install what is missing: PostGIS from the distribution, .venv from the lock
+	@sh docker/install-system-packages.sh base
+	@sh docker/make-environment.sh
+
+run: setup ## make the invented county in demo-county/, load it, run it, print the result
+	.venv/bin/diqi demo $(DEMO)
+
+test: setup client-packages ## all tests, with real PostGIS and real QGIS
+	$(PYTHON) -m pytest
+
+test-unit: setup ## the tests without a database
+	$(PYTHON) -m pytest tests/unit
+
+test-clients: setup client-packages ## the tests with real client programs
+	$(PYTHON) -m pytest tests/clients
+
+client-packages:
+	@sh docker/install-system-packages.sh clients || { \
+	  test -z "$(CI)" || exit 1; echo "The client tests will be skipped."; }
+
+lint: setup ## ruff, mypy, sqlfluff, and no address in the lock
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy --strict pipeline
+	@if [ -d sql ]; then echo "$(PYTHON) -m sqlfluff lint sql"; $(PYTHON) -m sqlfluff lint sql; fi
+	@if grep -nE '://|^ *(-i|--index|--extra-index|--find-links)' requirements.lock; then \
+	  echo "requirements.lock must hold versions and hashes only"; exit 1; fi
+
+lock: setup ## write requirements.lock anew (uv is fetched for this alone)
+	python3 -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet uv
+	.venv/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
+	  --only-binary :all: --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --quiet --upgrade --output-file requirements.lock
+	rm -rf .venv/lock
+
+wheel-check: setup ## build the wheel, install it elsewhere, let it check itself
+	bash .ci/wheel-check
+
+clean: ## stop and delete the demo county, its server, .venv and all caches
+	@if [ -d $(DEMO) ] && [ -x $(PYTHON) ]; then \
+	  $(PYTHON) -c 'import pathlib, pipeline.server as s; s.PrivateServer(pathlib.Path("$(DEMO)")).remove()'; fi
+	rm -rf $(DEMO) .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

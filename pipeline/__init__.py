@@ -1,0 +1,3 @@
+"""Land-enterprise fusion for a county on PostGIS."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,243 @@
+"""Numbers, dates and units as people type them, read exactly.
+
+Areas and money stay decimal text from the file to the database; no binary fraction comes
+between. The one form of decimal text is ``-?digits[.digits]`` without leading or trailing zeros.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
+from typing import Final
+
+import pandas as pd
+
+from pipeline.domain.text import DASHES, fold, map_unique
+
+MU_M2: Final = Fraction(2000, 3)
+
+# Square metres in one unit.
+_AREA_UNITS: Final = {
+    "m2": Fraction(1),
+    "mu": MU_M2,
+    "ha": Fraction(10_000),
+    "ft2": Fraction(3048, 10_000) ** 2,
+    "ft2_us": Fraction(1200, 3937) ** 2,
+}
+# Yuan in one unit.
+_MONEY_UNITS: Final = {"yuan": Fraction(1), "wan_yuan": Fraction(10_000)}
+_STORED_DIGITS = 4
+
+_NOTHING = re.compile(rf"[-/\\{DASHES}]+|无|暂无|N/?A|#N/A|<NA>|NULL|NONE|NAN", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.[0-9]*)?(?:E[+-]?[0-9]{1,2})?"
+    r"|[+-]?\.[0-9]+(?:E[+-]?[0-9]{1,2})?",
+    re.IGNORECASE,
+)
+_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+
+_DATE_YEAR = "(?P<year>1[89][0-9]{2}|2[0-9]{3}|9999)"
+_DATE_TIME = r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?"
+_DAY_FORMS = (
+    re.compile(
+        rf"{_DATE_YEAR}(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark)(?P<day>[0-9]{{1,2}}){_DATE_TIME}"
+    ),
+    re.compile(rf"{_DATE_YEAR}(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})"),
+    re.compile(
+        rf"{_DATE_YEAR} *年 *(?P<month>[0-9]{{1,2}}) *月 *(?P<day>[0-9]{{1,2}}) *[日号]{_DATE_TIME}"
+    ),
+)
+_MONTH_FORMS = (
+    re.compile(rf"{_DATE_YEAR}[-/.](?P<month>[0-9]{{1,2}})"),
+    re.compile(rf"{_DATE_YEAR} *年 *(?P<month>[0-9]{{1,2}}) *月(?:份)?"),
+)
+_WITHOUT_END = re.compile("长期(?:有效)?|永久(?:有效)?|无固定期限|无期限")
+# A bare year is no count of days.
+_SERIAL = re.compile(r"(?!(?:19|20)[0-9]{2}$)(?P<days>[0-9]{1,7})(?:\.[0-9]+)?")
+_SERIAL_MAX = 2_958_465  # 9999-12-31
+_SERIAL_LEAP_BUG = 60  # spreadsheets hold 1900 for a leap year and call this day 29 February
+
+
+def parse_number(s: pd.Series) -> pd.DataFrame:
+    """Read numbers as typed: thousand separators, full width, scientific notation.
+
+    ``1,234.5`` and ``１２３`` are numbers; a separator that does not part thousands, a unit or a
+    word such as 约 is not. Problems: ``missing`` (empty, ``-``, ``/``, 无, N/A), ``not_a_number``.
+
+    Shape:  one text per row in; columns value (decimal text, NA where there is a problem) and
+            problem on the same index out.
+    Units:  as delivered.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: domain rule "Numbers as text".
+    """
+    text = fold(s).str.replace("\u2212", "-", regex=False)
+    text = text.where(~text.str.fullmatch(_NOTHING))
+    value = map_unique(text, _decimal_text)
+    return pd.DataFrame({"value": value, "problem": _problem(text, value, "not_a_number")})
+
+
+def parse_date(s: pd.Series, *, serial: bool = False) -> pd.DataFrame:
+    """Read dates as typed, as ISO text.
+
+    Whole days: ``2021-03-05``, ``2021/3/5``, ``2021.3.5``, ``20210305``, ``2021年3月5日`` (a time of
+    day is dropped). Months, ``2021.3`` and ``2021年3月``, become their first day with the problem
+    ``month_only``: a usable value, flagged (a numeric cell shows October as ``2021.1``). 长期 and
+    永久 are NA without a problem. With ``serial``, a bare number that is no written date and no
+    year is a spreadsheet's count of days (1900 system). Other problems: ``missing``, ``not_a_date``.
+
+    Shape:  one text per row in; columns value (ISO date or NA) and problem on the same index
+            out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: domain rule "Dates"; ECMA-376 part 1, 18.17.4.1 (1900 date system).
+    """
+    text = fold(s)
+    text = text.where(~text.str.fullmatch(_NOTHING))
+    value = map_unique(text, _written_day)
+    month = map_unique(text, _written_month)
+    endless = text.str.fullmatch(_WITHOUT_END)
+    if serial:
+        value = value.fillna(map_unique(text.where(month.isna()), _serial_day))
+    month_only = value.isna() & month.notna()
+    value = value.fillna(month)
+    problem = _problem(text, value, "not_a_date").mask(month_only, "month_only")
+    return pd.DataFrame({"value": value, "problem": problem.mask(endless)})
+
+
+def to_m2(value: pd.Series, unit: str) -> pd.Series:
+    """Convert areas to square metres, exactly, rounded half up to 4 decimals at the end.
+
+    Shape:  one decimal text per row in, as ``parse_number`` gives it; decimal text on the same
+            index out, NA stays NA. Each distinct value is computed once.
+    Units:  in: m2, mu (2000/3 m2), ha, ft2 (international foot), ft2_us (US survey foot);
+            out: m2.
+    CRS:    none (no geometry).
+    Errors: ValueError on an unknown unit or a text that is not a decimal (a caller's bug).
+    Source: 1 mu = 2000/3 m2, 1 ha = 15 mu; feet: 0.3048 m and 1200/3937 m.
+    """
+    return _convert(value, unit, _AREA_UNITS)
+
+
+def to_yuan(value: pd.Series, unit: str) -> pd.Series:
+    """Convert money to yuan, exactly, rounded half up to 4 decimals at the end.
+
+    Shape:  one decimal text per row in, as ``parse_number`` gives it; decimal text on the same
+            index out, NA stays NA. Each distinct value is computed once.
+    Units:  in: yuan, wan_yuan (10 000 yuan); out: yuan.
+    CRS:    none (no geometry).
+    Errors: ValueError on an unknown unit or a text that is not a decimal (a caller's bug).
+    Source: design, section 6 (money in yuan).
+    """
+    return _convert(value, unit, _MONEY_UNITS)
+
+
+def half_up(value: Decimal | Fraction, digits: int) -> Decimal:
+    """Round half up (四舍五入), away from zero at a tie, without any limit of precision.
+
+    Shape:  one number in; one Decimal with ``digits`` decimals out.
+    Units:  those of the value.
+    CRS:    none (no geometry).
+    Errors: ValueError or OverflowError on NaN or infinity.
+    Source: domain rule "Round half up"; only at output.
+    """
+    exact = Fraction(value)
+    return _scaled(floor(abs(exact) * Fraction(10) ** digits + Fraction(1, 2)), digits, exact < 0)
+
+
+def truncate_pct(ratio: Decimal | Fraction) -> str:
+    """Write a ratio as per cent with two decimals, cut off and not rounded.
+
+    A ratio below its target must not be printed as the target: 0.69996 is ``69.99 %``.
+
+    Shape:  one ratio in; one text out.
+    Units:  in: 1; out: per cent.
+    CRS:    none (no geometry).
+    Errors: ValueError or OverflowError on NaN or infinity.
+    Source: domain rule on coverage below its target, default chosen.
+    """
+    exact = Fraction(ratio)
+    return f"{_scaled(floor(abs(exact) * 10_000), 2, exact < 0):f} %"
+
+
+def _decimal_text(text: str) -> str | None:
+    """Return the canonical decimal text of one typed number, None where it is none."""
+    if _NUMBER.fullmatch(text) is None:
+        return None
+    return _canonical(Decimal(text.replace(",", "")))
+
+
+def _canonical(number: Decimal) -> str:
+    """Return a number in plain digits without needless zeros."""
+    plain = f"{number:f}"
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    return "0" if plain == "-0" else plain
+
+
+def _problem(text: pd.Series, value: pd.Series, unreadable: str) -> pd.Series:
+    """Return ``missing`` where there is no text and ``unreadable`` where it gave no value."""
+    problem = pd.Series(pd.NA, index=text.index, dtype="str")
+    return problem.mask(value.isna(), unreadable).mask(text.isna(), "missing")
+
+
+def _iso(year: str, month: str, day: str) -> str | None:
+    """Return the ISO text of a day, None where the calendar has no such day."""
+    try:
+        return date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        return None
+
+
+def _written_day(text: str) -> str | None:
+    """Return the day that the text names in full."""
+    for form in _DAY_FORMS:
+        match = form.fullmatch(text)
+        if match is not None:
+            return _iso(match["year"], match["month"], match["day"])
+    return None
+
+
+def _written_month(text: str) -> str | None:
+    """Return the first day of the month that the text names without a day."""
+    for form in _MONTH_FORMS:
+        match = form.fullmatch(text)
+        if match is not None:
+            return _iso(match["year"], match["month"], "1")
+    return None
+
+
+def _serial_day(text: str) -> str | None:
+    """Return the day of a spreadsheet serial number."""
+    match = _SERIAL.fullmatch(text)
+    if match is None:
+        return None
+    days = int(match["days"])
+    if not 1 <= days <= _SERIAL_MAX or days == _SERIAL_LEAP_BUG:
+        return None
+    start = date(1899, 12, 31) if days < _SERIAL_LEAP_BUG else date(1899, 12, 30)
+    return (start + timedelta(days=days)).isoformat()
+
+
+def _convert(value: pd.Series, unit: str, units: dict[str, Fraction]) -> pd.Series:
+    """Multiply decimal texts by the factor of a unit and round them for storage."""
+    if unit not in units:
+        raise ValueError(f"unknown unit {unit!r}; known are {', '.join(units)}")
+    factor = units[unit]
+
+    def convert(text: str) -> str:
+        if _DECIMAL.fullmatch(text) is None:
+            raise ValueError(f"not a decimal: {text!r}")
+        return _canonical(half_up(Fraction(text) * factor, _STORED_DIGITS))
+
+    return map_unique(value.astype("str"), convert)
+
+
+def _scaled(units: int, digits: int, negative: bool) -> Decimal:
+    """Return ``units`` / 10^``digits`` as an exact Decimal."""
+    figures = tuple(int(figure) for figure in str(units))
+    return Decimal((int(negative and units > 0), figures, -digits))

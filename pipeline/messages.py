@@ -1,0 +1,44 @@
+"""Messages: codes become Chinese and English text here, at the edge, and nowhere else."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from typing import Literal
+
+from pipeline._paths import data_path
+
+Language = Literal["zh", "en"]
+
+
+class _Lenient(dict[str, object]):
+    """A parameter that a text names and a caller did not give stays visible as its name."""
+
+    def __missing__(self, name: str) -> str:
+        return "{" + name + "}"
+
+
+@cache
+def catalogue(language: Language) -> dict[str, str]:
+    """All texts of one language by code.
+
+    Errors: ValueError when two files define the same code (a bug).
+    """
+    texts: dict[str, str] = {}
+    for file in sorted(data_path("config", "messages").glob(f"*{language}.toml")):
+        for code, text in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            if code in texts:
+                raise ValueError(f"message {code} is defined twice, again in {file.name}")
+            texts[code] = text
+    return texts
+
+
+def render(code: str, params: dict[str, object], language: Language) -> str:
+    """The text of a code with its parameters filled in; the code itself where no text is kept."""
+    text = catalogue(language).get(code)
+    return code if text is None else text.format_map(_Lenient(params))
+
+
+def both(code: str, params: dict[str, object]) -> tuple[str, str]:
+    """The Chinese and the English text of a code."""
+    return render(code, params, "zh"), render(code, params, "en")

@@ -1,0 +1,1 @@
+"""What leaves the database: GeoPackage, QGIS styles and project, report."""

@@ -1,0 +1,140 @@
+"""The QGIS projects: one on the database by service name, one on the GeoPackage beside it."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Final
+from xml.sax.saxutils import escape
+
+from pyproj import CRS
+from sqlalchemy import Connection, text
+
+from pipeline._paths import data_path
+from pipeline.outputs._files import whole_file
+from pipeline.outputs.tables import GEOMETRY, KEY, SCHEMA, Layer, read_layers
+
+Extent = tuple[float, float, float, float]
+
+SERVICE: Final = "diqi"
+GEOPACKAGE: Final = "diqi.gpkg"
+# The oldest date a zip archive can hold.
+_ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
+
+
+def write_projects(
+    srid: int, title: str, out_dir: Path, extent: Extent | None = None
+) -> list[Path]:
+    """Write ``diqi.qgz`` (service ``diqi``) and ``diqi-gpkg.qgz`` (the GeoPackage beside it).
+
+    Neither holds a host, a user, a password or an absolute path. The same input gives the same
+    bytes.
+
+    Shape:  the county's CRS, a title, the folder and, where known, xmin, ymin, xmax, ymax of the
+            first view in; the two files out.
+    Units:  extent in the unit of the CRS.
+    CRS:    EPSG:``srid``.
+    Errors: SettingsError export.not_writable.
+    Source: qgis.md Q07, Q10, Q19.
+    """
+    template = data_path("gis_layers", "project.qgs.in").read_text(encoding="utf-8")
+    frame = _fill(template, srid, title, extent)
+    written = []
+    for name, provider in (("diqi", "postgres"), ("diqi-gpkg", "ogr")):
+        content = frame.replace("@PROVIDER@", provider)
+        for layer in read_layers().values():
+            source = _service_source(layer, srid) if provider == "postgres" else _file_source(layer)
+            content = content.replace(f"@SOURCE:{layer.name}@", _xml(source))
+        path = out_dir / f"{name}.qgz"
+        with whole_file(path) as part:
+            _write_zip(part, f"{name}.qgs", content)
+        written.append(path)
+    return written
+
+
+def layer_extent(connection: Connection) -> Extent | None:
+    """Return the extent of the published townships and parcels, for the first view.
+
+    Shape:  an open connection in; xmin, ymin, xmax, ymax out, None without any.
+    Units:  those of the CRS.
+    CRS:    that of the published layers.
+    Errors: those of the database.
+    Source: none.
+    """
+    row = connection.execute(
+        text(
+            """
+            WITH both_layers AS (
+              SELECT ST_Extent(t.geom) AS box FROM layers.township_coverage AS t
+              UNION ALL
+              SELECT ST_Extent(p.geom) AS box FROM layers.parcel AS p
+            ),
+            whole AS (SELECT ST_Extent(CAST(b.box AS geometry)) AS box FROM both_layers AS b)
+            SELECT ST_XMin(w.box), ST_YMin(w.box), ST_XMax(w.box), ST_YMax(w.box)
+            FROM whole AS w
+            WHERE w.box IS NOT NULL
+            """
+        )
+    ).one_or_none()
+    return None if row is None else (row[0], row[1], row[2], row[3])
+
+
+def _fill(template: str, srid: int, title: str, extent: Extent | None) -> str:
+    """Put title, CRS and view into the template."""
+    if extent is None:
+        template = re.sub(
+            r"\s*<DefaultViewExtent .*?</DefaultViewExtent>", "", template, flags=re.DOTALL
+        )
+    else:
+        corners = zip(("xmin", "ymin", "xmax", "ymax"), extent, strict=True)
+        view = " ".join(f'{name}="{value:.2f}"' for name, value in corners)
+        template = template.replace("@EXTENT@", view)
+    template = template.replace("@SPATIALREFSYS@", _spatialrefsys(srid))
+    return template.replace("@TITLE@", _xml(title))
+
+
+def _spatialrefsys(srid: int) -> str:
+    """Describe a CRS in the form of a QGIS project; QGIS goes by authid."""
+    crs = CRS.from_epsg(srid)
+    projection = crs.coordinate_operation
+    ellipsoid = crs.ellipsoid
+    entries = {
+        "wkt": crs.to_wkt(),
+        "srid": str(srid),
+        "authid": f"EPSG:{srid}",
+        "description": crs.name,
+        "projectionacronym": "tmerc" if projection is not None else "",
+        "ellipsoidacronym": ellipsoid.name if ellipsoid is not None else "",
+        "geographicflag": str(crs.is_geographic).lower(),
+    }
+    body = "".join(f"<{name}>{_xml(value)}</{name}>" for name, value in entries.items())
+    return f"<spatialrefsys>{body}</spatialrefsys>"
+
+
+def _service_source(layer: Layer, srid: int) -> str:
+    """Return the source of a layer in the database; who and where is in the user's service file."""
+    return (
+        f"service='{SERVICE}' sslmode=disable key='{KEY}' estimatedmetadata=true srid={srid} "
+        f"type={layer.geometry} checkPrimaryKeyUnicity='0' "
+        f'table="{SCHEMA}"."{layer.name}" ({GEOMETRY})'
+    )
+
+
+def _file_source(layer: Layer) -> str:
+    """Return the source of a layer in the GeoPackage beside the project."""
+    return f"./{GEOPACKAGE}|layername={layer.name}"
+
+
+def _xml(value: str) -> str:
+    """Escape a value for XML text and attributes."""
+    return escape(value, {'"': "&quot;"})
+
+
+def _write_zip(path: Path, name: str, content: str) -> None:
+    """Write an archive of one file whose bytes depend on the content alone."""
+    entry = zipfile.ZipInfo(name, date_time=_ZIP_DATE)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(entry, content.encode())

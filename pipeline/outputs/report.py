@@ -1,0 +1,216 @@
+"""The report of a run: one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy import Connection, text
+
+from pipeline.domain.quantities import MU_M2, half_up, truncate_pct
+from pipeline.outputs._files import whole_file
+from pipeline.outputs.tables import read_codes
+
+Message = Callable[[str, dict[str, object]], tuple[str, str]]
+Rows = list[dict[str, Any]]
+
+_ENGLISH: Final = {
+    "seat_state": {
+        "linked": "linked",
+        "in_review": "in review",
+        "no_industrial_premises": "no industrial premises",
+        "off_site": "off site",
+        "unknown": "unknown",
+    },
+    "change_kind": {
+        "added": "added",
+        "removed": "removed",
+        "attributes": "attributes",
+        "geometry": "geometry",
+        "both": "attributes and geometry",
+    },
+}
+
+_PUBLICATION = text("SELECT p.run_id, p.as_of, p.data_year FROM layers.publication AS p")
+_COVERAGE = text(
+    """
+    SELECT
+      c.area_code, c.name, c.kind, c.base_area_m2, c.linked_area_m2, c.evaluated_area_m2,
+      c.transition_area_m2, c.covered_area_m2, c.coverage_ratio, c.strict_ratio, c.target_ratio,
+      c.gap_m2, c.definition
+    FROM derived.township_coverage AS c
+    ORDER BY c.area_code
+    """
+)
+_SEATS = text(
+    """
+    SELECT s.seat_state, count(*) AS count
+    FROM derived.seat AS s
+    GROUP BY s.seat_state
+    ORDER BY s.seat_state
+    """
+)
+_DELIVERIES = text(
+    """
+    SELECT
+      d.delivery_id, d.feed, d.file, d.layer, d.data_date, d.state, d.row_count, d.kept_count,
+      d.unchanged_count, d.quarantined_count
+    FROM ops.delivery AS d
+    ORDER BY d.data_date DESC, d.feed, d.delivery_id DESC
+    """
+)
+# One issue of each rule stands for the rest: its parameters fill the message.
+_ISSUES = text(
+    """
+    SELECT DISTINCT ON (i.severity, i.rule)
+      i.severity, i.rule, i.feed, i.params, count(*) OVER (PARTITION BY i.severity, i.rule) AS count
+    FROM ops.issue AS i
+    LEFT JOIN ops.delivery AS d ON d.delivery_id = i.delivery_id
+    WHERE d.delivery_id IS NULL OR d.state IN ('loaded', 'consumed')
+    ORDER BY i.severity, i.rule, i.subject_key, i.detail_key, i.issue_id
+    """
+)
+_CHANGES = text(
+    """
+    SELECT c.run_id, c.change_kind, c.lineage_kind, count(*) AS count
+    FROM layers.land_change AS c
+    GROUP BY c.run_id, c.change_kind, c.lineage_kind
+    ORDER BY c.change_kind, c.lineage_kind NULLS FIRST
+    """
+)
+_SEVERITIES: Final = ("error", "warning", "notice")
+
+
+def write_report(
+    connection: Connection, path: Path, run: Mapping[str, Any], message: Message
+) -> None:
+    """Write the report of the published run as one self-contained page, Chinese first.
+
+    ``run`` may hold ``steps`` (mappings with name, seconds and counts per table),
+    ``missing_feeds`` (names) and ``title``; what is published comes from the database.
+
+    Shape:  an open connection, the target, what the run says of itself and a function from code
+            and parameters to the Chinese and the English text in; a file out.
+    Units:  areas in mu (2000/3 m2) with two decimals, half up; ratios as per cent, cut off.
+    CRS:    none.
+    Errors: SettingsError export.not_writable.
+    Source: domain.md 1.8 (the township table).
+    """
+    page = render_report(_read(connection), run, message)
+    with whole_file(path) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def render_report(found: Mapping[str, Any], run: Mapping[str, Any], message: Message) -> str:
+    """Render the page from what was read; no database is needed.
+
+    Shape:  rows as ``write_report`` reads them in; HTML out.
+    Units:  as ``write_report``.
+    CRS:    none.
+    Errors: none.
+    Source: as ``write_report``.
+    """
+    environment = Environment(
+        loader=PackageLoader("pipeline.outputs", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(mu=mu, pct=pct)
+    issues = sorted(found["issues"], key=lambda row: _SEVERITIES.index(row["severity"]))
+    return environment.get_template("report.html.j2").render(
+        found,
+        title=run.get("title") or "地企融合 Land-enterprise fusion",
+        total=_total(found["coverage"]),
+        issues=[
+            row
+            | {
+                "text": message(row["rule"], row["params"]),
+                "next": message(f"{row['rule']}.next", row["params"]),
+            }
+            for row in issues
+        ],
+        steps=[_step(step) for step in run.get("steps", ())],
+        missing=[
+            (feed, message(f"report.missing.{feed}", {"feed": feed}))
+            for feed in run.get("missing_feeds", ())
+        ],
+        zh=read_codes(),
+        en=_ENGLISH,
+    )
+
+
+def mu(area_m2: Decimal) -> str:
+    """Write an area in mu with two decimals, half up.
+
+    Shape:  one number in; one text out.
+    Units:  in: m2; out: mu (2000/3 m2).
+    CRS:    none.
+    Errors: none.
+    Source: domain rule "Round half up"; only at output.
+    """
+    return f"{half_up(Fraction(area_m2) / MU_M2, 2):,f}"
+
+
+def pct(ratio: Decimal | None) -> str:
+    """Write a ratio as per cent, cut off; a dash where there is no base.
+
+    Shape:  one ratio or none in; one text out.
+    Units:  in: 1; out: per cent.
+    CRS:    none.
+    Errors: none.
+    Source: domain rule on coverage below its target.
+    """
+    return "—" if ratio is None else truncate_pct(ratio)
+
+
+def _read(connection: Connection) -> dict[str, Any]:
+    """Read all that the page shows."""
+
+    def rows(query: Any) -> Rows:  # noqa: ANN401 - any SELECT
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+    return {
+        "publication": next(iter(rows(_PUBLICATION)), None),
+        "coverage": rows(_COVERAGE),
+        "seats": rows(_SEATS),
+        "deliveries": rows(_DELIVERIES),
+        "issues": rows(_ISSUES),
+        "changes": rows(_CHANGES),
+    }
+
+
+def _total(coverage: Rows) -> dict[str, Any] | None:
+    """Sum the assessment units to the county."""
+    if not coverage:
+        return None
+    names = [name for name in coverage[0] if name.endswith("_m2")]
+    total: dict[str, Any] = {
+        name: sum((row[name] for row in coverage), Decimal(0)) for name in names
+    }
+    base = Fraction(total["base_area_m2"])
+    target = coverage[0]["target_ratio"]
+    covered = Fraction(total["covered_area_m2"])
+    total["coverage_ratio"] = covered / base if base else None
+    total["strict_ratio"] = Fraction(total["evaluated_area_m2"]) / base if base else None
+    total["target_ratio"] = target
+    total["gap_m2"] = max(Fraction(target) * base - covered, Fraction(0))
+    return total
+
+
+def _step(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Add up what one step wrote."""
+    counts = list(step.get("counts", {}).values())
+    return {
+        "name": step["name"],
+        "seconds": f"{step['seconds']:.2f}",
+        **{
+            kind: sum(count[kind] for count in counts)
+            for kind in ("inserted", "updated", "deleted", "unchanged")
+        },
+    }

@@ -1,0 +1,612 @@
+"""A run: lock, load, then every step in one transaction, checks, gate, commit.
+
+What the ledger says and what the run did live on two connections: ``ops.run`` is written by the
+ledger alone, ``ops.run_commit`` by the run, so a published run never reads as died, nor a dead one
+as done.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from pipeline import __version__
+from pipeline._paths import data_path
+from pipeline.database import (
+    Counts,
+    copy_next,
+    create_next,
+    database_errors,
+    is_retryable,
+    read_sql,
+    take_run_lock,
+    write_next,
+)
+from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
+from pipeline.feeds.contracts import Contract, County, load_contracts
+from pipeline.feeds.discover import find_sources
+from pipeline.outputs.styles import write_styles
+from pipeline.settings import Settings
+from pipeline.steps import DATED_FEEDS, STEPS, Output, Step
+from pipeline.steps.load_feeds import DeliveryResult, load_corrections, load_sources
+
+Watch = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step did: seconds, and counts per table."""
+
+    name: str
+    seconds: float
+    counts: dict[str, Counts]
+
+    @property
+    def written(self) -> int:
+        """Rows that the step touched."""
+        return sum(counts.written for counts in self.counts.values())
+
+
+@dataclass
+class RunResult:
+    """What a run did."""
+
+    run_id: int
+    as_of: dt.date
+    data_year: int
+    vintage: int | None
+    is_dry: bool
+    deliveries: list[DeliveryResult] = field(default_factory=list)
+    missing_feeds: list[str] = field(default_factory=list)
+    unknown_files: list[str] = field(default_factory=list)
+    steps: list[StepResult] = field(default_factory=list)
+
+    @property
+    def written(self) -> int:
+        """Rows written by all steps."""
+        return sum(step.written for step in self.steps)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a run was asked to do."""
+
+    settings: Settings
+    contracts: dict[str, Contract]
+    as_of: dt.date
+    is_full: bool
+    is_dry: bool
+    accept: str | None
+    watch: Watch
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The last published run, as far as the next one needs it."""
+
+    as_of: dt.date | None
+    fingerprint: dict[str, str]
+    layer_hash: dict[str, str]
+
+
+def run(
+    engine: Engine,
+    settings: Settings,
+    *,
+    as_of: dt.date,
+    is_full: bool = False,
+    is_dry: bool = False,
+    accept: str | None = None,
+    watch: Watch = lambda _: None,
+) -> RunResult:
+    """Load what lies in the inbox and bring everything up to date, or change nothing at all.
+
+    ``watch`` is called with the name of each step before it starts.
+    Errors: every DiqiError of design section 6; the last good layers are then untouched.
+    """
+    contracts = load_contracts(
+        data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")
+    )
+    plan = _Plan(settings, contracts, as_of, is_full, is_dry, accept, watch)
+    with (
+        database_errors(),
+        engine.connect() as connection,
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger,
+    ):
+        take_run_lock(connection)
+        try:
+            return _locked_run(connection, ledger, plan)
+        finally:
+            if not connection.invalidated:
+                connection.rollback()
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
+                connection.commit()
+
+
+def load(engine: Engine, settings: Settings, *, as_of: dt.date) -> list[DeliveryResult]:
+    """Load what lies in the inbox, without running the steps.
+
+    Errors: SourceError for the first refused file (the others are loaded), RunLocked, DatabaseError.
+    """
+    contracts = load_contracts(
+        data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")
+    )
+    with database_errors(), engine.connect() as connection:
+        take_run_lock(connection)
+        try:
+            deliveries, _ = _load(connection, settings, contracts, as_of)
+            return deliveries
+        finally:
+            if not connection.invalidated:
+                connection.rollback()
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
+                connection.commit()
+
+
+def _if_file(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _locked_run(connection: Connection, ledger: Connection, plan: _Plan) -> RunResult:
+    last = _last_commit(connection)
+    if last.as_of is not None and plan.as_of < last.as_of:
+        raise UsageError("run.as_of_back", as_of=str(plan.as_of), last=str(last.as_of))
+    backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    connection.rollback()
+    run_id = 0 if plan.is_dry else _begin_ledger(ledger, plan, backend)
+    try:
+        with database_errors():
+            return _attempt(connection, plan, last, run_id)
+    except BaseException as error:
+        if run_id:
+            _end_ledger(ledger, run_id, error)
+        raise
+
+
+def _attempt(connection: Connection, plan: _Plan, last: _Last, run_id: int) -> RunResult:
+    """Load, then run the steps; once more when the server asks for it."""
+    if plan.is_dry:
+        transaction = connection.begin()
+        try:
+            run_id = _next_run_id(connection)
+            deliveries, unknown = _load(connection, plan.settings, plan.contracts, plan.as_of)
+            return _transact(connection, plan, last, run_id, deliveries, unknown)
+        finally:
+            transaction.rollback()
+    deliveries, unknown = _load(connection, plan.settings, plan.contracts, plan.as_of)
+    for attempt in (1, 2):
+        try:
+            with database_errors(), connection.begin():
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+                return _transact(connection, plan, last, run_id, deliveries, unknown)
+        except DiqiError as error:
+            if attempt == 2 or not is_retryable(error):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _load(
+    connection: Connection, settings: Settings, contracts: dict[str, Contract], as_of: dt.date
+) -> tuple[list[DeliveryResult], list[str]]:
+    county = County(
+        code=settings.county.code,
+        crs=settings.county.crs,
+        parcel_scheme=settings.codes.parcel_scheme,
+        address_style=settings.codes.address_style,
+        address_prefixes=settings.codes.address_prefixes,
+        extent=settings.county.extent or None,
+    )
+    found = find_sources(settings.workspace / "inbox", contracts)
+    deliveries = load_sources(connection, found.sources, contracts, county, as_of=as_of)
+    load_corrections(connection, settings.workspace / "corrections.csv")
+    return deliveries, [str(path) for path in found.unknown]
+
+
+def _transact(
+    connection: Connection,
+    plan: _Plan,
+    last: _Last,
+    run_id: int,
+    deliveries: list[DeliveryResult],
+    unknown: list[str],
+) -> RunResult:
+    """All of a run that stands or falls together."""
+    missing = _missing_feeds(connection, plan.contracts)
+    data_year = plan.as_of.year - plan.settings.evaluation.data_year_offset
+    vintage = _vintage(connection, plan.settings)
+    result = RunResult(
+        run_id, plan.as_of, data_year, vintage, plan.is_dry, deliveries, missing, unknown
+    )
+    feeds = _changed_feeds(connection)
+    common: dict[str, object] = {
+        "run_id": run_id,
+        "as_of": plan.as_of,
+        "data_year": data_year,
+        "vintage": vintage,
+        "feeds": feeds,
+    }
+    connection.execute(text("DELETE FROM ops.dirty"))
+    connection.execute(text("DELETE FROM ops.scope"))
+    _seed_dates_and_acts(connection, plan.as_of, last)
+    if plan.is_full:
+        _mark_everything(connection)
+    fingerprints: dict[str, str] = {}
+    for step in STEPS:
+        plan.watch(step.name)
+        own = {name: plan.settings.value(path) for name, path in step.settings.items()}
+        fingerprints[step.name] = _fingerprint(step, own, data_year, vintage)
+        is_new = last.fingerprint.get(step.name) not in {None, fingerprints[step.name]}
+        if is_new and not plan.is_full:
+            _mark_everything(connection)
+        parameters = {**common, **own, "is_full": plan.is_full or is_new}
+        result.steps.append(_run_step(connection, step, parameters, run_id))
+        if step.name == "reconcile_records":
+            _gate(connection, result.steps[-1], plan)
+    plan.watch("check")
+    check(connection, {**common, "base_codes": plan.settings.value("coverage.base_codes")})
+    _commit_rows(connection, plan, last, result, fingerprints)
+    return result
+
+
+def _run_step(
+    connection: Connection, step: Step, parameters: Mapping[str, object], run_id: int
+) -> StepResult:
+    started = time.monotonic()
+    scope = read_sql("sql", "steps", step.name, "scope.sql")
+    found = connection.execute(
+        text(
+            "INSERT INTO ops.scope (step, kind, key) "
+            f"SELECT '{step.name}', s.kind, s.key FROM ({scope}) AS s "  # noqa: S608 - step file
+            "WHERE s.key IS NOT NULL ON CONFLICT DO NOTHING"
+        ),
+        _known(scope, parameters),
+    )
+    if found.rowcount > 0:
+        connection.execute(text("ANALYZE ops.scope"))
+    kinds = set(
+        connection.execute(
+            text("SELECT DISTINCT kind FROM ops.scope WHERE step = :step"), {"step": step.name}
+        ).scalars()
+    )
+    counts: dict[str, Counts] = {}
+    for output in step.outputs:
+        if output.scope is not None and output.kind not in kinds:
+            counts[output.table] = Counts(0, 0, 0, 0)
+            continue
+        if output.rows is not None:
+            name = copy_next(connection, output, output.rows(connection, parameters))
+        else:
+            query = read_sql(*step.sql_folder, f"{output.name}.sql")
+            name = create_next(connection, output, query, _known(query, parameters))
+        counts[output.table] = write_next(connection, output, name, step.name, run_id)
+    return StepResult(step.name, time.monotonic() - started, counts)
+
+
+def _known(query: str, parameters: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that a query names; jsonb settings travel as text."""
+    names = text(query)._bindparams  # noqa: SLF001 - SQLAlchemy has no public list of them
+    return {
+        name: json.dumps(value) if isinstance(value, dict) else value
+        for name, value in parameters.items()
+        if name in names
+    }
+
+
+def _fingerprint(
+    step: Step, settings: Mapping[str, object], data_year: int, vintage: int | None
+) -> str:
+    """Hash of all that a step's rows depend on besides its input tables."""
+    digest = hashlib.sha256()
+    files = [data_path("sql", "steps", step.name, "scope.sql")]
+    files += [data_path(*step.sql_folder, f"{output.name}.sql") for output in step.outputs]
+    for file in files:
+        digest.update(file.read_bytes())
+    for module in step.code:
+        digest.update(inspect.getsource(importlib.import_module(module)).encode())
+    facts = {"settings": settings, "data_year": data_year, "vintage": vintage}
+    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def _mark_everything(connection: Connection) -> None:
+    """Mark the keys of every record ever held, open or closed, as dirty."""
+    for output in _records():
+        connection.execute(
+            text("SELECT ops.mark_dirty(CAST(:table AS regclass), CAST(:marks AS jsonb))"),
+            {"table": output.table, "marks": _marks(output)},
+        )
+    connection.execute(text("ANALYZE ops.dirty"))
+
+
+def _seed_dates_and_acts(connection: Connection, as_of: dt.date, last: _Last) -> None:
+    if last.as_of is not None and last.as_of < as_of:
+        for output in _records():
+            if output.name in DATED_FEEDS:
+                connection.execute(
+                    text(
+                        "SELECT ops.mark_dated(CAST(:table AS regclass), CAST(:marks AS jsonb), "
+                        "CAST(:last AS date), CAST(:as_of AS date))"
+                    ),
+                    {
+                        "table": output.table,
+                        "marks": _marks(output),
+                        "last": last.as_of,
+                        "as_of": as_of,
+                    },
+                )
+    connection.execute(
+        text(
+            "INSERT INTO ops.dirty (kind, key) "
+            f"SELECT s.kind, s.key FROM ({read_sql('sql', 'run', 'seed_acts.sql')}) AS s "  # noqa: S608
+            "ON CONFLICT DO NOTHING"
+        ),
+        {"last_as_of": last.as_of or as_of, "as_of": as_of},
+    )
+
+
+def _records() -> list[Output]:
+    return [output for step in STEPS for output in step.outputs if output.history]
+
+
+def _marks(output: Output) -> str:
+    return json.dumps({kind: list(columns) for kind, columns in output.marks.items()})
+
+
+def _missing_feeds(connection: Connection, contracts: dict[str, Contract]) -> list[str]:
+    """Feeds that no active delivery gives.
+
+    Errors: SourceError when one of them is required.
+    """
+    there = set(
+        connection.execute(
+            text("SELECT DISTINCT feed FROM ops.delivery WHERE state IN ('loaded', 'consumed')")
+        ).scalars()
+    )
+    missing = [feed for feed in contracts if feed not in there]
+    for feed in missing:
+        if contracts[feed].required:
+            raise SourceError(
+                "source.missing_feed", feed=feed, files=", ".join(contracts[feed].files)
+            )
+    return missing
+
+
+def _changed_feeds(connection: Connection) -> list[str]:
+    """Feeds of which a delivery came, was withdrawn, held or released since the last run."""
+    return list(
+        connection.execute(
+            text(
+                """
+                SELECT DISTINCT feed FROM ops.delivery
+                WHERE state = 'loaded' OR (state IN ('held', 'withdrawn') AND consumed_run IS NOT NULL)
+                ORDER BY feed
+                """
+            )
+        ).scalars()
+    )
+
+
+def _vintage(connection: Connection, settings: Settings) -> int | None:
+    """The survey year of this run: the setting, else the newest one in force."""
+    if settings.evaluation.vintage:
+        return settings.evaluation.vintage
+    newest: int | None = connection.execute(
+        text(
+            "SELECT max(r.vintage) FROM ops.live_row('patch') AS l "
+            "JOIN raw.patch AS r ON r.row_hash = l.row_hash"
+        )
+    ).scalar_one()
+    return newest
+
+
+def _gate(connection: Connection, reconciled: StepResult, plan: _Plan) -> None:
+    """Stop a run that would lose too many records of a feed.
+
+    Errors: GateStopped naming the feed that loses most.
+    """
+    if plan.accept is not None:
+        return
+    gate = plan.settings.gate
+    for table, counts in reconciled.counts.items():
+        if counts.deleted <= gate.min_removed:
+            continue
+        held = connection.execute(
+            text(f"SELECT count(*) FROM {table} WHERE to_run IS NULL")  # noqa: S608 - our table
+        ).scalar_one()
+        before = held - counts.inserted + counts.deleted
+        if counts.deleted > gate.max_removed_share * before:
+            raise GateStopped(
+                "gate.too_many_removed",
+                feed=table.split(".")[1],
+                removed=counts.deleted,
+                before=before,
+                share=str(gate.max_removed_share),
+            )
+
+
+def check(connection: Connection, parameters: Mapping[str, object]) -> dict[str, int]:
+    """Run every query of sql/checks; each returns the rows that break one rule.
+
+    Errors: CheckFailed naming the first rule that is broken and one offending row.
+    """
+    found: dict[str, int] = {}
+    for file in sorted(data_path("sql", "checks").glob("*.sql")):
+        query = file.read_text(encoding="utf-8")
+        rows = connection.execute(text(query), _known(query, parameters)).fetchmany(1000)
+        found[file.stem] = len(rows)
+        if rows:
+            raise CheckFailed(
+                "check.failed",
+                rule=file.stem,
+                rows=len(rows),
+                example=", ".join(f"{k}={v}" for k, v in rows[0]._asdict().items()),
+            )
+    return found
+
+
+def _commit_rows(
+    connection: Connection,
+    plan: _Plan,
+    last: _Last,
+    result: RunResult,
+    fingerprints: dict[str, str],
+) -> None:
+    """Everything that says that this run is the published one."""
+    connection.execute(text(read_sql("sql", "run", "see_acts.sql")), {"run_id": result.run_id})
+    connection.execute(
+        text(
+            """
+            UPDATE ops.delivery SET
+              state = CASE state WHEN 'loaded' THEN 'consumed' ELSE state END,
+              consumed_run = CASE state WHEN 'loaded' THEN CAST(:run_id AS integer) END
+            WHERE state = 'loaded' OR (state IN ('held', 'withdrawn') AND consumed_run IS NOT NULL)
+            """
+        ),
+        {"run_id": result.run_id},
+    )
+    published = next(step for step in result.steps if step.name == "publish_layers")
+    write_styles(connection)
+    connection.execute(
+        text(
+            """
+            INSERT INTO layers.publication AS p (publication_id, run_id, as_of, data_year)
+            VALUES (1, :run_id, :as_of, :data_year)
+            ON CONFLICT (publication_id) DO UPDATE
+            SET run_id = excluded.run_id, as_of = excluded.as_of, data_year = excluded.data_year
+            WHERE :is_changed OR (p.as_of, p.data_year) IS DISTINCT FROM (excluded.as_of, excluded.data_year)
+            """
+        ),
+        {
+            "run_id": result.run_id,
+            "as_of": plan.as_of,
+            "data_year": result.data_year,
+            "is_changed": published.written > 0,
+        },
+    )
+    hashes = {
+        table: (
+            last.layer_hash[table]
+            if table in last.layer_hash and counts.written == 0
+            else _layer_hash(connection, table)
+        )
+        for table, counts in published.counts.items()
+    }
+    connection.execute(
+        text(
+            """
+            INSERT INTO ops.run_commit
+              (run_id, as_of, data_year, vintage, step_count, fingerprint, layer_hash, accepted)
+            VALUES (:run_id, :as_of, :data_year, :vintage, CAST(:step_count AS jsonb),
+                    CAST(:fingerprint AS jsonb), CAST(:layer_hash AS jsonb), CAST(:accepted AS jsonb))
+            """
+        ),
+        {
+            "run_id": result.run_id,
+            "as_of": plan.as_of,
+            "data_year": result.data_year,
+            "vintage": result.vintage,
+            "step_count": json.dumps(step_summary(result)),
+            "fingerprint": json.dumps(fingerprints),
+            "layer_hash": json.dumps(hashes),
+            "accepted": None if plan.accept is None else json.dumps({"reason": plan.accept}),
+        },
+    )
+
+
+def step_summary(result: RunResult) -> list[dict[str, Any]]:
+    """Seconds and counts of each step, as the ledger and the report keep them."""
+    return [
+        {
+            "step": step.name,
+            "seconds": round(step.seconds, 3),
+            "tables": {table: vars(counts) for table, counts in step.counts.items()},
+        }
+        for step in result.steps
+    ]
+
+
+def _layer_hash(connection: Connection, table: str) -> str:
+    """Order-free hash of a layer's rows, fid apart."""
+    value: str = connection.execute(
+        text(
+            "SELECT coalesce(md5(string_agg(h, '' ORDER BY h)), '') FROM ("
+            f"SELECT md5(CAST(to_jsonb(t) - 'fid' - 'geom' AS text) || coalesce(CAST(t.geom AS text), '')) AS h "  # noqa: S608
+            f"FROM {table} AS t) AS x"
+        )
+    ).scalar_one()
+    return value
+
+
+def _last_commit(connection: Connection) -> _Last:
+    row = connection.execute(
+        text(
+            "SELECT as_of, fingerprint, layer_hash FROM ops.run_commit ORDER BY run_id DESC LIMIT 1"
+        )
+    ).one_or_none()
+    if row is None:
+        return _Last(None, {}, {})
+    return _Last(row.as_of, row.fingerprint, row.layer_hash)
+
+
+def _next_run_id(connection: Connection) -> int:
+    value: int = connection.execute(
+        text("SELECT greatest(max(run_id), 0) + 1 FROM ops.run")
+    ).scalar_one()
+    return value
+
+
+def _begin_ledger(ledger: Connection, plan: _Plan, backend_pid: int) -> int:
+    run_id: int = ledger.execute(
+        text(
+            """
+            INSERT INTO ops.run (as_of, is_full, host, client_pid, backend_pid, version)
+            VALUES (:as_of, :is_full, :host, :client_pid, :backend_pid, :version) RETURNING run_id
+            """
+        ),
+        {
+            "as_of": plan.as_of,
+            "is_full": plan.is_full,
+            "host": socket.gethostname(),
+            "client_pid": os.getpid(),
+            "backend_pid": backend_pid,
+            "version": __version__,
+        },
+    ).scalar_one()
+    return run_id
+
+
+def _end_ledger(ledger: Connection, run_id: int, error: BaseException) -> None:
+    """What became of a run that was not published; a lost server is left to read as died."""
+    outcome = {SourceError: "refused", GateStopped: "stopped", CheckFailed: "stopped"}
+    result = next((name for kind, name in outcome.items() if isinstance(error, kind)), "failed")
+    known = isinstance(error, DiqiError)
+    try:
+        ledger.execute(
+            text(
+                """
+                UPDATE ops.run SET finished_at = clock_timestamp(), result = :result,
+                  error_code = :code, error_params = CAST(:params AS jsonb)
+                WHERE run_id = :run_id
+                """
+            ),
+            {
+                "run_id": run_id,
+                "result": result,
+                "code": error.code if isinstance(error, DiqiError) else type(error).__name__,
+                "params": json.dumps(error.params if known else {}, default=str),
+            },
+        )
+    except Exception as lost:  # noqa: BLE001 - the first error is the one to tell
+        error.add_note(f"the ledger could not be written either: {lost}")

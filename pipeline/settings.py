@@ -1,0 +1,226 @@
+"""Configuration: the only reader of ``diqi.toml`` and of the environment.
+
+``config/defaults.toml`` < ``diqi.toml`` of the workspace < environment (``DIQI_DATABASE_URL``).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import pyproj
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline._paths import data_path
+from pipeline.errors import SettingsError
+
+WORKSPACE_FILE = "diqi.toml"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CountySettings(_Table):
+    """The county and the CRS of its land records."""
+
+    code: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+    crs: str
+    extent: tuple[float, ...] = ()
+
+    @field_validator("crs")
+    @classmethod
+    def _projected(cls, text: str) -> str:
+        try:
+            crs = pyproj.CRS.from_user_input(text)
+        except pyproj.exceptions.CRSError as error:
+            raise ValueError(f"unknown CRS: {error}") from error
+        if not crs.is_projected or crs.axis_info[0].unit_name not in {"metre", "meter"}:
+            raise ValueError("must be a projected CRS in metres, such as EPSG:4549")
+        if crs.to_epsg() is None:
+            raise ValueError("must have an EPSG code")
+        return text
+
+    @field_validator("extent")
+    @classmethod
+    def _box(cls, box: tuple[float, ...]) -> tuple[float, ...]:
+        if box and (len(box) != 4 or box[0] >= box[2] or box[1] >= box[3]):
+            raise ValueError("must be empty or xmin, ymin, xmax, ymax")
+        return box
+
+    @property
+    def srid(self) -> int:
+        """EPSG code of the county's CRS."""
+        epsg = pyproj.CRS.from_user_input(self.crs).to_epsg()
+        assert epsg is not None  # noqa: S101 - the validator has seen to it
+        return epsg
+
+    @property
+    def area_srid(self) -> int:
+        """SRID of the plane on which survey areas are measured."""
+        return self.area_plane[0]
+
+    @property
+    def area_plane(self) -> tuple[int, str]:
+        """SRID and PROJ text of the equal-area plane on which survey areas are measured.
+
+        Source: TD/T 1055 trapezoids equal plane area in a cylindrical equal-area projection of
+        the same ellipsoid to 0.1 mm2 (domain.md 3.3); the meridian does not matter.
+        """
+        crs = pyproj.CRS.from_user_input(self.crs)
+        meridian = round(
+            next(
+                parameter.value
+                for parameter in crs.coordinate_operation.params
+                if parameter.name.startswith("Longitude of")
+            )
+        )
+        ellipsoid = crs.ellipsoid
+        shape = f"+a={ellipsoid.semi_major_metre} +rf={ellipsoid.inverse_flattening}"
+        return (
+            990000 + meridian % 360,
+            f"+proj=cea +lat_ts=0 +lon_0={meridian} {shape} +units=m +no_defs",
+        )
+
+
+class DatabaseSettings(_Table):
+    """Where the database is."""
+
+    url: str = ""
+
+
+class CodeSettings(_Table):
+    """How codes and addresses look in this county."""
+
+    parcel_scheme: str
+    address_style: Literal["zh", "us"]
+    address_prefixes: tuple[str, ...]
+
+
+class EvaluationSettings(_Table):
+    """Years, categories and sizes of evaluation units."""
+
+    data_year_offset: int = Field(ge=0)
+    vintage: int = Field(ge=0)
+    size_threshold_mu: Decimal = Field(ge=0)
+    max_operators: int = Field(ge=1)
+    max_parcels: int = Field(ge=1)
+
+
+class OverlaySettings(_Table):
+    """When a parcel holds industrial land."""
+
+    sliver_m2: Decimal = Field(ge=0)
+    sliver_share: Decimal = Field(ge=0, le=1)
+    industrial_codes: tuple[str, ...]
+
+
+class LinkSettings(_Table):
+    """What evidence decides."""
+
+    footprint_min_share: Decimal = Field(ge=0, le=1)
+    min_gap: Decimal = Field(ge=0, le=1)
+    accept_address: bool
+    stage_score: dict[str, Decimal]
+
+
+class LineageSettings(_Table):
+    """How much two parcels share to be related."""
+
+    min_share: Decimal = Field(gt=0, le=1)
+    full_share: Decimal = Field(gt=0, le=1)
+
+
+class CoverageSettings(_Table):
+    """The industrial base and the target."""
+
+    base_codes: tuple[str, ...] = Field(min_length=1)
+    target_ratio: Decimal = Field(ge=0, le=1)
+    definition: Literal["COV_SPATIAL"]
+
+
+class PolicySettings(_Table):
+    """What grades lead to."""
+
+    electricity_grades: tuple[str, ...]
+
+
+class GateSettings(_Table):
+    """What stops a run."""
+
+    max_removed_share: Decimal = Field(ge=0, le=1)
+    min_removed: int = Field(ge=0)
+
+
+class Settings(_Table):
+    """All settings of one workspace; ``workspace`` is its folder."""
+
+    workspace: Path
+    county: CountySettings
+    database: DatabaseSettings
+    codes: CodeSettings
+    evaluation: EvaluationSettings
+    overlay: OverlaySettings
+    link: LinkSettings
+    lineage: LineageSettings
+    coverage: CoverageSettings
+    policy: PolicySettings
+    gate: GateSettings
+
+    def value(self, path: str) -> object:
+        """One setting by its dotted path, as SQL and fingerprints take it.
+
+        Errors: AttributeError on an unknown path (a bug of the step that names it).
+        """
+        found: object = self
+        for name in path.split("."):
+            found = getattr(found, name)
+        if isinstance(found, tuple):
+            return list(found)
+        if isinstance(found, dict):
+            return {key: str(item) for key, item in sorted(found.items())}
+        return found
+
+
+def load_settings(workspace: Path) -> Settings:
+    """Read the settings of a workspace.
+
+    Errors: SettingsError when the folder is no workspace, or a value is wrong.
+    """
+    file = workspace / WORKSPACE_FILE
+    if not file.is_file():
+        raise SettingsError("settings.no_workspace", path=str(workspace))
+    tables = _read(data_path("config", "defaults.toml"))
+    for name, table in _read(file).items():
+        base = tables.get(name)
+        tables[name] = {**base, **table} if isinstance(base, dict) and isinstance(table, dict) else table
+    url = os.environ.get("DIQI_DATABASE_URL")
+    if url:
+        tables["database"] = {**tables.get("database", {}), "url": url}
+    try:
+        return Settings(workspace=workspace, **tables)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "settings.invalid",
+            path=str(file),
+            setting=".".join(str(part) for part in first["loc"]),
+            reason=first["msg"],
+            count=error.error_count(),
+        ) from error
+
+
+def default_workspace() -> Path:
+    """The workspace that ``DIQI_WORKSPACE`` names, else the current folder."""
+    return Path(os.environ.get("DIQI_WORKSPACE") or ".").resolve()
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError("settings.unreadable", path=str(file), reason=str(error)) from error

@@ -1,0 +1,273 @@
+"""The steps of a run. ``STEPS`` is the only place where their order is written.
+
+A step is one folder of SQL: ``scope.sql`` says which keys it recomputes, one SELECT per output
+table says which rows these keys should have. The runner (``pipeline.run``) makes the tables equal
+to that. Loading (``load_feeds``) comes before the run's transaction and is no step of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+from sqlalchemy import Connection
+
+from pipeline.steps import publish_layers
+
+Rows = Callable[[Connection, Mapping[str, object]], pd.DataFrame]
+
+# What a changed record makes dirty: {kind: columns that hold its keys}.
+_RECORD_MARKS: dict[str, dict[str, tuple[str, ...]]] = {
+    "patch": {"patch": ("patch_code",)},
+    "parcel": {"parcel": ("parcel_code",), "address": ("address_key",)},
+    "right": {
+        "parcel": ("parcel_code",),
+        "credit": ("holder_code",),
+        "name": ("holder_name_key",),
+        "certificate": ("certificate_key",),
+    },
+    "lease": {
+        "parcel": ("parcel_code",),
+        "credit": ("lessee_code", "lessor_code"),
+        "name": ("lessee_name_key", "lessor_name_key"),
+    },
+    "enterprise": {
+        "enterprise": ("enterprise_code",),
+        "name": ("name_key",),
+        "address": ("address_key",),
+    },
+    "footprint": {"footprint": ("footprint_code",), "enterprise": ("enterprise_code",)},
+    "indicator": {"enterprise": ("enterprise_code",)},
+    "recognition": {"enterprise": ("enterprise_code",)},
+    "account": {"enterprise": ("enterprise_code",)},
+    "score": {"enterprise": ("enterprise_code",)},
+    "area": {"area": ("area_code",)},
+}
+# Records that hold from valid_from up to, not including, valid_to.
+DATED_FEEDS = ("right", "lease", "recognition")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One table that a step writes.
+
+    ``scope`` is the column whose values are looked up among the scope keys of ``kind``; None
+    replaces the whole table. ``marks`` is what a changed row makes dirty. ``history`` tables keep
+    closed versions; ``owned`` rows share ops.issue with other steps. ``rows`` computes the rows in
+    Python where SQL is bad at it.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    scope: str | None = None
+    kind: str | None = None
+    marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    history: bool = False
+    owned: bool = False
+    rows: Rows | None = None
+
+    @property
+    def name(self) -> str:
+        """Table name without its schema: the SQL file and the next_ table are named after it."""
+        return self.table.split(".")[1]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what it reads, what it writes, which settings it depends on.
+
+    ``settings`` maps parameter names of its SQL to dotted settings; ``code`` names the Python
+    modules whose text belongs to its fingerprint.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    outputs: tuple[Output, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
+    folder: tuple[str, ...] | None = None
+
+    @property
+    def sql_folder(self) -> tuple[str, ...]:
+        """Folder of its output files; scope.sql always lies in sql/steps/<step>."""
+        return self.folder or ("sql", "steps", self.name)
+
+
+def _issues(kind: str | None) -> Output:
+    return Output(
+        "ops.issue",
+        key=("step", "rule", "subject_key", "detail_key"),
+        scope="subject_key" if kind else None,
+        kind=kind,
+        marks={"issue": ("rule",)},
+        owned=True,
+    )
+
+
+def _layer(name: str, key: tuple[str, ...], scope: str | None, kind: str | None) -> Output:
+    return Output(f"layers.{name}", key=key, scope=scope, kind=kind)
+
+
+FEEDS = tuple(_RECORD_MARKS)
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        "reconcile_records",
+        reads=("ops.delivery", "ops.delivered", "core.correction")
+        + tuple(f"raw.{feed}" for feed in FEEDS),
+        outputs=tuple(
+            Output(f"core.{feed}", key=("record_key",), scope="record_key", kind=feed,
+                   marks=_RECORD_MARKS[feed], history=True)
+            for feed in FEEDS
+        )
+        + (
+            Output("core.parcel_lineage", key=("old_parcel_code", "new_parcel_code", "run_id"),
+                   scope="run_id", kind="run",
+                   marks={"parcel": ("old_parcel_code", "new_parcel_code")}),
+            _issues("issue_subject"),
+        ),
+        settings={
+            "area_srid": "county.area_srid",
+            "lineage_min_share": "lineage.min_share",
+            "lineage_full_share": "lineage.full_share",
+        },
+    ),
+    Step(
+        "overlay_land",
+        reads=("core.patch", "core.parcel", "core.area"),
+        outputs=(
+            Output("derived.parcel_patch", key=("parcel_code", "patch_code"), scope="parcel_code",
+                   kind="parcel", marks={"parcel": ("parcel_code",), "patch": ("patch_code",)}),
+            Output("derived.parcel_township", key=("parcel_code",), scope="parcel_code",
+                   kind="parcel", marks={"parcel": ("parcel_code",)}),
+            _issues("parcel"),
+        ),
+        settings={
+            "area_srid": "county.area_srid",
+            "base_codes": "coverage.base_codes",
+            "industrial_codes": "overlay.industrial_codes",
+            "sliver_m2": "overlay.sliver_m2",
+            "sliver_share": "overlay.sliver_share",
+        },
+    ),
+    Step(
+        "link_enterprises",
+        reads=("core.enterprise", "core.parcel", "core.right", "core.lease", "core.footprint",
+               "core.decision", "core.area", "derived.parcel_township"),
+        outputs=(
+            Output("derived.link_candidate",
+                   key=("enterprise_code", "parcel_code", "role", "stage", "evidence_key"),
+                   scope="enterprise_code", kind="enterprise",
+                   marks={"enterprise": ("enterprise_code",)}),
+            Output("derived.link", key=("enterprise_code", "parcel_code", "role"),
+                   scope="enterprise_code", kind="enterprise",
+                   marks={"enterprise": ("enterprise_code",), "parcel": ("parcel_code",)}),
+            Output("derived.seat", key=("enterprise_code",), scope="enterprise_code",
+                   kind="enterprise", marks={"enterprise": ("enterprise_code",)}),
+            _issues("enterprise"),
+        ),
+        settings={
+            "footprint_min_share": "link.footprint_min_share",
+            "min_gap": "link.min_gap",
+            "accept_address": "link.accept_address",
+            "stage_score": "link.stage_score",
+        },
+    ),
+    Step(
+        "allocate_parcels",
+        reads=("core.parcel", "core.enterprise", "core.right", "core.lease", "core.footprint",
+               "derived.link"),
+        outputs=(
+            Output("derived.allocation", key=("parcel_code", "enterprise_code"),
+                   scope="parcel_code", kind="parcel",
+                   marks={"parcel": ("parcel_code",), "enterprise": ("enterprise_code",)}),
+            _issues("parcel"),
+        ),
+    ),
+    Step(
+        "form_units",
+        reads=("core.enterprise", "core.indicator", "core.score", "core.recognition",
+               "derived.link", "derived.allocation"),
+        outputs=(
+            Output("derived.unit_member",
+                   key=("year", "unit_code", "enterprise_code", "parcel_code"),
+                   scope="component", kind="component",
+                   marks={"parcel": ("parcel_code",), "enterprise": ("enterprise_code",),
+                          "component": ("component",)}),
+            Output("derived.unit", key=("year", "unit_code"), scope="component",
+                   kind="component", marks={"component": ("component",)}),
+            _issues("component"),
+        ),
+        settings={
+            "size_threshold_mu": "evaluation.size_threshold_mu",
+            "max_operators": "evaluation.max_operators",
+            "max_parcels": "evaluation.max_parcels",
+        },
+    ),
+    Step(
+        "measure_coverage",
+        reads=("core.patch", "core.parcel", "core.area", "core.score", "derived.parcel_patch",
+               "derived.parcel_township", "derived.allocation", "derived.unit",
+               "derived.unit_member"),
+        outputs=(
+            Output("derived.parcel_state", key=("parcel_code",), scope="parcel_code",
+                   kind="parcel", marks={"parcel": ("parcel_code",)}),
+            Output("derived.patch_cover", key=("patch_code", "area_code"), scope="patch_code",
+                   kind="patch", marks={"patch": ("patch_code",),
+                                        "township": ("township_code",)}),
+            Output("derived.township_coverage", key=("area_code",),
+                   marks={"coverage": ("area_code",)}),
+            Output("core.coverage_history", key=("area_code", "run_id"), scope="run_id",
+                   kind="run"),
+        ),
+        settings={
+            "area_srid": "county.area_srid",
+            "base_codes": "coverage.base_codes",
+            "target_ratio": "coverage.target_ratio",
+            "definition": "coverage.definition",
+        },
+    ),
+    Step(
+        "grade_units",
+        reads=("core.score", "derived.unit", "derived.unit_member"),
+        outputs=(
+            Output("derived.grade", key=("year", "unit_code"), marks={"unit": ("unit_code",)}),
+            _issues(None),
+        ),
+    ),
+    Step(
+        "apply_policies",
+        reads=("core.account", "derived.unit_member", "derived.grade"),
+        outputs=(
+            Output("derived.policy_electricity", key=("enterprise_code", "account_no"),
+                   marks={"enterprise": ("enterprise_code",)}),
+        ),
+        settings={"electricity_grades": "policy.electricity_grades"},
+    ),
+    Step(
+        "publish_layers",
+        reads=("ops.delivery", "ops.issue", "core.area", "core.enterprise", "core.parcel",
+               "core.parcel_lineage", "core.patch", "core.footprint", "derived.parcel_patch",
+               "derived.parcel_township", "derived.link", "derived.seat", "derived.allocation",
+               "derived.unit", "derived.unit_member", "derived.parcel_state",
+               "derived.patch_cover", "derived.township_coverage", "derived.grade"),
+        outputs=(
+            _layer("parcel", ("parcel_code",), "parcel_code", "parcel"),
+            _layer("enterprise", ("enterprise_code",), "enterprise_code", "enterprise"),
+            _layer("enterprise_land", ("enterprise_code", "parcel_code"), "parcel_code", "parcel"),
+            _layer("evaluation_unit", ("unit_code",), "component", "component"),
+            _layer("industrial_patch", ("patch_code",), "patch_code", "patch"),
+            _layer("township_coverage", ("township_code",), None, None),
+            _layer("uncovered_land", ("patch_code", "parcel_code"), "township_code", "township"),
+            Output("layers.review_queue", key=("enterprise_code", "parcel_code", "role"),
+                   scope="enterprise_code", kind="enterprise",
+                   rows=publish_layers.review_queue_rows),
+            _layer("land_change", ("parcel_code",), None, None),
+            Output("layers.data_issue", key=("issue_key",), rows=publish_layers.data_issue_rows),
+        ),
+        settings={"base_codes": "coverage.base_codes"},
+        code=("pipeline.steps.publish_layers", "pipeline.messages"),
+        folder=("sql", "layers"),
+    ),
+)

@@ -1,0 +1,335 @@
+-- The closed set of canonical tables. raw.<feed> holds each delivered content once, by its hash;
+-- core.<feed> holds the same columns as records with history: primary key (key, from_run), one
+-- open version (to_run IS NULL) per key, values as in force after corrections.
+-- A column has the meaning that config/sources.toml gives it; a test compares the two.
+
+CREATE TABLE raw.patch (
+  row_hash bytea PRIMARY KEY,
+  vintage integer NOT NULL,
+  patch_code text COLLATE "C" NOT NULL,
+  land_use_code text COLLATE "C" NOT NULL,
+  location_code text COLLATE "C",
+  township_code text COLLATE "C" NOT NULL,
+  official_area_m2 numeric,
+  geom geometry(MultiPolygon, :srid) NOT NULL,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.parcel (
+  row_hash bytea PRIMARY KEY,
+  parcel_code text COLLATE "C" NOT NULL,
+  unit_code text COLLATE "C",
+  land_use_code text COLLATE "C",
+  location text,
+  address_key text COLLATE "C",
+  official_area_m2 numeric,
+  geom geometry(MultiPolygon, :srid) NOT NULL,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw."right" (
+  row_hash bytea PRIMARY KEY,
+  parcel_code text COLLATE "C" NOT NULL,
+  right_no text COLLATE "C" NOT NULL,
+  holder_key text COLLATE "C" NOT NULL,
+  holder_name text,
+  holder_name_key text COLLATE "C",
+  holder_code text COLLATE "C",
+  certificate_no text,
+  certificate_key text COLLATE "C",
+  share numeric CHECK (share > 0 AND share <= 1),
+  right_area_m2 numeric,
+  right_state text COLLATE "C" NOT NULL,
+  valid_from date,
+  valid_to date,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.lease (
+  row_hash bytea PRIMARY KEY,
+  lease_no text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C" NOT NULL,
+  lessor_code text COLLATE "C",
+  lessor_name text,
+  lessor_name_key text COLLATE "C",
+  lessee_code text COLLATE "C",
+  lessee_name text,
+  lessee_name_key text COLLATE "C",
+  land_area_m2 numeric CHECK (land_area_m2 >= 0),
+  floor_area_m2 numeric CHECK (floor_area_m2 >= 0),
+  valid_from date,
+  valid_to date,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.enterprise (
+  row_hash bytea PRIMARY KEY,
+  enterprise_code text COLLATE "C" NOT NULL,
+  credit_code text COLLATE "C",
+  name text NOT NULL,
+  name_key text COLLATE "C",
+  parcel_code text COLLATE "C",
+  certificate_no text,
+  certificate_key text COLLATE "C",
+  industry_code text COLLATE "C",
+  size_class text COLLATE "C",
+  status text COLLATE "C" NOT NULL,
+  address text,
+  address_key text COLLATE "C",
+  township_code text COLLATE "C",
+  registered_on date,
+  geom geometry(Point, :srid),
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.footprint (
+  row_hash bytea PRIMARY KEY,
+  footprint_code text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  enterprise_code text COLLATE "C",
+  floor_area_m2 numeric,
+  floors numeric,
+  geom geometry(MultiPolygon, :srid) NOT NULL,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.indicator (
+  row_hash bytea PRIMARY KEY,
+  enterprise_code text COLLATE "C" NOT NULL,
+  year integer NOT NULL,
+  indicator text COLLATE "C" NOT NULL,
+  value numeric NOT NULL,
+  unit text COLLATE "C" NOT NULL,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.recognition (
+  row_hash bytea PRIMARY KEY,
+  enterprise_code text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  valid_from date NOT NULL,
+  valid_to date,
+  level text COLLATE "C",
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.account (
+  row_hash bytea PRIMARY KEY,
+  account_no text COLLATE "C" NOT NULL,
+  enterprise_code text COLLATE "C",
+  parcel_code text COLLATE "C",
+  address text,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.score (
+  row_hash bytea PRIMARY KEY,
+  enterprise_code text COLLATE "C" NOT NULL,
+  year integer NOT NULL,
+  edition text COLLATE "C" NOT NULL,
+  score numeric,
+  grade text COLLATE "C",
+  eval_category text COLLATE "C",
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.area (
+  row_hash bytea PRIMARY KEY,
+  area_code text COLLATE "C" NOT NULL,
+  name text NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  geom geometry(MultiPolygon, :srid),
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+
+CREATE TABLE core.patch (LIKE raw.patch INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.patch DROP COLUMN extra, ADD ellipsoid_area_m2 numeric NOT NULL;
+CREATE TABLE core.parcel (LIKE raw.parcel INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.parcel DROP COLUMN extra, ADD plane_area_m2 numeric NOT NULL,
+ADD reference_area_m2 numeric NOT NULL, ADD reference_area text COLLATE "C" NOT NULL;
+CREATE TABLE core."right" (LIKE raw."right" INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core."right" DROP COLUMN extra;
+CREATE TABLE core.lease (LIKE raw.lease INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.lease DROP COLUMN extra;
+CREATE TABLE core.enterprise (LIKE raw.enterprise INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.enterprise DROP COLUMN extra;
+CREATE TABLE core.footprint (LIKE raw.footprint INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.footprint DROP COLUMN extra, ADD plane_area_m2 numeric NOT NULL;
+CREATE TABLE core.indicator (LIKE raw.indicator INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.indicator DROP COLUMN extra;
+CREATE TABLE core.recognition (LIKE raw.recognition INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.recognition DROP COLUMN extra;
+CREATE TABLE core.account (LIKE raw.account INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.account DROP COLUMN extra;
+CREATE TABLE core.score (LIKE raw.score INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.score DROP COLUMN extra;
+CREATE TABLE core.area (LIKE raw.area INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.area DROP COLUMN extra;
+
+-- History columns, keys, and one open version per key, the same for every record.
+DO $$
+DECLARE
+  record_key CONSTANT jsonb := '{
+    "patch": ["vintage", "patch_code"],
+    "parcel": ["parcel_code"],
+    "right": ["parcel_code", "right_no", "holder_key"],
+    "lease": ["lease_no"],
+    "enterprise": ["enterprise_code"],
+    "footprint": ["footprint_code"],
+    "indicator": ["enterprise_code", "year", "indicator"],
+    "recognition": ["enterprise_code", "kind", "valid_from"],
+    "account": ["account_no"],
+    "score": ["enterprise_code", "year", "edition"],
+    "area": ["area_code"]
+  }';
+  feed text;
+  key_columns text;
+BEGIN
+  FOR feed, key_columns IN
+    SELECT k.key, (SELECT string_agg(quote_ident(c), ', ' ORDER BY o)
+                   FROM jsonb_array_elements_text(k.value) WITH ORDINALITY AS e (c, o))
+    FROM jsonb_each(record_key) AS k
+  LOOP
+    EXECUTE format(
+      'ALTER TABLE core.%I
+         ADD record_key text COLLATE "C" NOT NULL,
+         ADD delivery_id integer NOT NULL REFERENCES ops.delivery,
+         ADD row_number integer NOT NULL,
+         ADD correction_ids bigint[] NOT NULL DEFAULT ''{}'',
+         ADD from_run integer NOT NULL,
+         ADD to_run integer CHECK (to_run > from_run),
+         ADD PRIMARY KEY (%s, from_run)', feed, key_columns);
+    EXECUTE format('CREATE UNIQUE INDEX %I ON core.%I (record_key) WHERE to_run IS NULL', feed || '_open', feed);
+    -- The steps read open versions by their own key.
+    EXECUTE format('CREATE INDEX %I ON core.%I (%s) WHERE to_run IS NULL', feed || '_now', feed, key_columns);
+    -- What one run opened or closed: land_change, explain, the gate.
+    EXECUTE format('CREATE INDEX %I ON core.%I (from_run)', feed || '_from_run', feed);
+    EXECUTE format('CREATE INDEX %I ON core.%I (to_run) WHERE to_run IS NOT NULL', feed || '_to_run', feed);
+  END LOOP;
+END
+$$;
+
+-- overlay_land and measure_coverage join parcels, patches, footprints and areas by place.
+CREATE INDEX patch_geom ON core.patch USING gist (geom);
+CREATE INDEX parcel_geom ON core.parcel USING gist (geom);
+CREATE INDEX footprint_geom ON core.footprint USING gist (geom);
+CREATE INDEX area_geom ON core.area USING gist (geom);
+-- link_enterprises follows evidence by these keys.
+CREATE INDEX enterprise_name ON core.enterprise (name_key) WHERE to_run IS NULL;
+CREATE INDEX enterprise_certificate ON core.enterprise (certificate_key) WHERE to_run IS NULL;
+CREATE INDEX enterprise_parcel ON core.enterprise (parcel_code) WHERE to_run IS NULL;
+CREATE INDEX enterprise_address ON core.enterprise (address_key) WHERE to_run IS NULL;
+CREATE INDEX enterprise_credit ON core.enterprise (credit_code) WHERE to_run IS NULL;
+CREATE INDEX parcel_address ON core.parcel (address_key) WHERE to_run IS NULL;
+CREATE INDEX right_holder ON core."right" (holder_code) WHERE to_run IS NULL;
+CREATE INDEX right_name ON core."right" (holder_name_key) WHERE to_run IS NULL;
+CREATE INDEX right_certificate ON core."right" (certificate_key) WHERE to_run IS NULL;
+CREATE INDEX lease_parcel ON core.lease (parcel_code) WHERE to_run IS NULL;
+CREATE INDEX lease_lessee ON core.lease (lessee_code) WHERE to_run IS NULL;
+CREATE INDEX lease_lessee_name ON core.lease (lessee_name_key) WHERE to_run IS NULL;
+CREATE INDEX footprint_enterprise ON core.footprint (enterprise_code) WHERE to_run IS NULL;
+CREATE INDEX account_enterprise ON core.account (enterprise_code) WHERE to_run IS NULL;
+
+-- What reconciling compares with the rows in force.
+CREATE VIEW core.open_record AS
+SELECT 'patch' AS feed, record_key, row_hash, correction_ids FROM core.patch WHERE to_run IS NULL
+UNION ALL SELECT 'parcel', record_key, row_hash, correction_ids FROM core.parcel WHERE to_run IS NULL
+UNION ALL SELECT 'right', record_key, row_hash, correction_ids FROM core."right" WHERE to_run IS NULL
+UNION ALL SELECT 'lease', record_key, row_hash, correction_ids FROM core.lease WHERE to_run IS NULL
+UNION ALL SELECT 'enterprise', record_key, row_hash, correction_ids FROM core.enterprise WHERE to_run IS NULL
+UNION ALL SELECT 'footprint', record_key, row_hash, correction_ids FROM core.footprint WHERE to_run IS NULL
+UNION ALL SELECT 'indicator', record_key, row_hash, correction_ids FROM core.indicator WHERE to_run IS NULL
+UNION ALL SELECT 'recognition', record_key, row_hash, correction_ids FROM core.recognition WHERE to_run IS NULL
+UNION ALL SELECT 'account', record_key, row_hash, correction_ids FROM core.account WHERE to_run IS NULL
+UNION ALL SELECT 'score', record_key, row_hash, correction_ids FROM core.score WHERE to_run IS NULL
+UNION ALL SELECT 'area', record_key, row_hash, correction_ids FROM core.area WHERE to_run IS NULL;
+COMMENT ON VIEW core.open_record IS 'Key and content hash of every open record';
+
+CREATE TABLE core.parcel_lineage (
+  old_parcel_code text COLLATE "C" NOT NULL,
+  new_parcel_code text COLLATE "C" NOT NULL,
+  run_id integer NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('split', 'merged', 'renumbered', 'related')),
+  old_share numeric NOT NULL,
+  new_share numeric NOT NULL,
+  PRIMARY KEY (old_parcel_code, new_parcel_code, run_id)
+);
+COMMENT ON TABLE core.parcel_lineage IS 'Which removed parcel went into which added one, by overlap in both directions';
+
+-- People's rows: no step writes them.
+CREATE TABLE core.correction (
+  correction_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  feed text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  field text NOT NULL,
+  expected_value text,
+  new_value text,
+  reason text NOT NULL CHECK (reason <> ''),
+  evidence text,
+  author text NOT NULL CHECK (author <> ''),
+  office text,
+  valid_until date,
+  content_hash text NOT NULL UNIQUE,
+  entered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CHECK (field NOT IN ('geom', 'row_hash', 'extra'))
+);
+-- Reconciling looks corrections up by record.
+CREATE INDEX correction_record ON core.correction (feed, key);
+COMMENT ON TABLE core.correction IS '纠偏: applied only while the delivered value still equals the expected one';
+
+CREATE TABLE core.decision (
+  decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  kind text NOT NULL CHECK (kind IN ('accept_link', 'reject_link', 'no_industrial_premises', 'off_site')),
+  enterprise_code text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C",
+  role text CHECK (role IN ('owner', 'tenant', 'sub_tenant', 'operator')),
+  year integer,
+  value text,
+  reason text NOT NULL CHECK (reason <> ''),
+  author text NOT NULL CHECK (author <> ''),
+  evidence_hash text,
+  entered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CHECK ((kind IN ('accept_link', 'reject_link')) = (parcel_code IS NOT NULL))
+);
+-- link_enterprises takes the last decision per enterprise, kind of question and parcel.
+CREATE INDEX decision_enterprise ON core.decision (enterprise_code);
+COMMENT ON TABLE core.decision IS 'What people decided, one row per act, append-only';
+
+-- The last act per enterprise and parcel counts; a seat decision counts until a later act on the
+-- enterprise.
+CREATE VIEW core.current_decision AS
+SELECT DISTINCT ON (d.enterprise_code, d.parcel_code)
+  d.enterprise_code, d.parcel_code, d.kind, d.role, d.decision_id, d.author, d.reason
+FROM core.decision AS d
+WHERE d.parcel_code IS NOT NULL OR NOT EXISTS (
+  SELECT 1 FROM core.decision AS n
+  WHERE n.enterprise_code = d.enterprise_code AND n.kind = 'accept_link' AND n.decision_id > d.decision_id
+)
+ORDER BY d.enterprise_code, d.parcel_code, d.decision_id DESC;
+COMMENT ON VIEW core.current_decision IS 'Decisions in force';
+
+CREATE VIEW core.applied_correction AS
+SELECT r.feed, r.record_key, c.correction_id
+FROM core.open_record AS r
+CROSS JOIN LATERAL unnest(r.correction_ids) AS c (correction_id);
+COMMENT ON VIEW core.applied_correction IS 'Corrections that an open record carries';
+
+CREATE FUNCTION core.refuse_change()
+RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  RAISE EXCEPTION '%.% is append-only: enter a new row instead', TG_TABLE_SCHEMA, TG_TABLE_NAME;
+END
+$$;
+COMMENT ON FUNCTION core.refuse_change() IS 'Keeps a table append-only';
+CREATE TRIGGER decision_append_only
+BEFORE UPDATE OR DELETE ON core.decision
+FOR EACH ROW EXECUTE FUNCTION core.refuse_change();
+CREATE TRIGGER correction_append_only
+BEFORE UPDATE OR DELETE ON core.correction
+FOR EACH ROW EXECUTE FUNCTION core.refuse_change();
+
+CREATE TABLE core.coverage_history (
+  run_id integer NOT NULL,
+  as_of date NOT NULL,
+  area_code text COLLATE "C" NOT NULL,
+  base_area_m2 numeric NOT NULL,
+  linked_area_m2 numeric NOT NULL,
+  evaluated_area_m2 numeric NOT NULL,
+  transition_area_m2 numeric NOT NULL,
+  covered_area_m2 numeric NOT NULL,
+  definition text NOT NULL,
+  PRIMARY KEY (area_code, run_id)
+);
+COMMENT ON TABLE core.coverage_history IS 'Coverage per assessment unit of each run in which it changed';

@@ -1,0 +1,6 @@
+-- Remember which acts this run has taken into account.
+INSERT INTO ops.act_seen (kind, act_id, run_id)
+SELECT 'correction', c.correction_id, CAST(:run_id AS integer) FROM core.correction AS c
+UNION ALL
+SELECT 'decision', d.decision_id, CAST(:run_id AS integer) FROM core.decision AS d
+ON CONFLICT DO NOTHING

@@ -1,0 +1,16 @@
+-- Keys that people's rows touch: acts that no published run has seen, and corrections that end
+-- between two business dates.
+WITH args AS (
+  SELECT CAST(:last_as_of AS date) AS last_as_of, CAST(:as_of AS date) AS as_of
+)
+SELECT 'correct:' || c.feed AS kind, c.key AS key
+FROM args, core.correction AS c
+WHERE NOT EXISTS (
+  SELECT 1 FROM ops.act_seen AS s WHERE s.kind = 'correction' AND s.act_id = c.correction_id
+) OR (c.valid_until > args.last_as_of AND c.valid_until <= args.as_of)
+UNION
+SELECT 'enterprise', d.enterprise_code
+FROM core.decision AS d
+WHERE NOT EXISTS (
+  SELECT 1 FROM ops.act_seen AS s WHERE s.kind = 'decision' AND s.act_id = d.decision_id
+)

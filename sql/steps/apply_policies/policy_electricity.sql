@@ -1,0 +1,20 @@
+-- Electricity accounts of the members of units with a grade that is charged (seed-FH L27, FH-6).
+-- One row: one enterprise and account; account_no '' when none is known.
+WITH args AS (
+  SELECT CAST(:data_year AS integer) AS year, CAST(:electricity_grades AS text[]) AS grades
+),
+member AS (
+  SELECT DISTINCT m.enterprise_code, g.unit_code, g.grade
+  FROM args
+  JOIN derived.grade AS g ON g.year = args.year AND g.grade = ANY (args.grades)
+  JOIN derived.unit_member AS m ON m.year = g.year AND m.unit_code = g.unit_code
+  WHERE m.enterprise_code <> ''
+)
+SELECT
+  m.enterprise_code,
+  coalesce(a.account_no, '') AS account_no,
+  m.unit_code,
+  m.grade,
+  CASE WHEN a.account_no IS NULL THEN 'no_account' ELSE 'matched' END AS match_state
+FROM member AS m
+LEFT JOIN core.account AS a ON a.enterprise_code = m.enterprise_code AND a.to_run IS NULL

@@ -1,0 +1,98 @@
+-- Evaluation units with category and state (docs/how-it-decides.md section 5; domain.md 1.2, 1.3).
+-- One row: one unit of the data year.
+WITH args AS (
+  SELECT
+    CAST(:as_of AS date) AS as_of,
+    CAST(:data_year AS integer) AS year,
+    CAST(:size_threshold_mu AS numeric) * 2000 / 3 AS threshold_m2,
+    CAST(:max_operators AS integer) AS max_operators,
+    CAST(:max_parcels AS integer) AS max_parcels
+),
+member AS (
+  SELECT m.unit_code, m.component, m.enterprise_code, m.parcel_code, m.area_m2
+  FROM args
+  JOIN derived.unit_member AS m ON m.year = args.year
+  JOIN ops.scope AS s
+    ON s.step = 'form_units' AND s.kind = 'component' AND s.key = m.component
+),
+unit AS (
+  SELECT
+    m.unit_code,
+    m.component,
+    CASE left(m.unit_code, 1) WHEN 'E' THEN 'enterprise' WHEN 'P' THEN 'parcel' ELSE 'merged' END AS kind,
+    count(DISTINCT m.enterprise_code) FILTER (WHERE m.enterprise_code <> '') AS members,
+    count(DISTINCT m.parcel_code) AS parcels,
+    sum(m.area_m2) AS area_m2
+  FROM member AS m
+  GROUP BY m.unit_code, m.component
+),
+-- What the members bring that decides category and state.
+fact AS (
+  SELECT
+    m.unit_code,
+    bool_or(e.size_class = 'ABOVE') AS has_above,
+    bool_or(EXISTS (
+      SELECT 1
+      FROM derived.link AS l
+      WHERE l.enterprise_code = m.enterprise_code AND l.status = 'accepted' AND l.role = 'owner'
+    )) AS has_owner,
+    bool_or(EXISTS (
+      SELECT 1
+      FROM core.recognition AS r
+      WHERE r.to_run IS NULL AND r.enterprise_code = m.enterprise_code AND r.kind = 'transition'
+        AND r.valid_from <= args.as_of AND (r.valid_to IS NULL OR args.as_of < r.valid_to)
+    )) AS has_transition,
+    bool_or(EXISTS (
+      SELECT 1
+      FROM core.score AS c
+      WHERE c.to_run IS NULL AND c.enterprise_code = m.enterprise_code AND c.year = args.year
+    )) AS has_score,
+    bool_or(EXISTS (
+      SELECT 1
+      FROM core.indicator AS i
+      WHERE i.to_run IS NULL AND i.enterprise_code = m.enterprise_code AND i.year = args.year
+    )) AS has_indicator
+  FROM args
+  CROSS JOIN (SELECT DISTINCT m.unit_code, m.enterprise_code FROM member AS m WHERE m.enterprise_code <> '') AS m
+  JOIN core.enterprise AS e ON e.enterprise_code = m.enterprise_code AND e.to_run IS NULL
+  GROUP BY m.unit_code
+)
+SELECT
+  args.year,
+  u.unit_code,
+  u.component,
+  u.kind,
+  CASE
+    WHEN u.kind = 'enterprise' AND f.has_above THEN 'above_scale'
+    WHEN u.kind = 'enterprise' THEN 'land_divided'
+    WHEN u.kind = 'parcel' THEN 'parcel_undivided'
+    ELSE 'parcels_undivided'
+  END AS kind_reason,
+  CASE
+    WHEN u.kind <> 'enterprise' THEN 'PARCEL_MERGED'
+    WHEN f.has_above THEN 'ABOVE'
+    WHEN NOT f.has_owner THEN 'TENANT_ONLY'
+    WHEN u.area_m2 >= args.threshold_m2 THEN 'BELOW_GE3'
+    ELSE 'BELOW_LT3'
+  END AS eval_category,
+  CASE
+    WHEN u.area_m2 = 0 OR (u.kind <> 'enterprise' AND (u.members > args.max_operators OR u.parcels > args.max_parcels))
+      THEN 'excluded'
+    WHEN u.kind = 'enterprise' AND f.has_transition THEN 'transition'
+    WHEN f.has_score OR f.has_indicator THEN 'evaluated'
+    ELSE 'no_data'
+  END AS eval_state,
+  CASE
+    WHEN u.area_m2 = 0 THEN 'no_area'
+    WHEN u.kind <> 'enterprise' AND (u.members > args.max_operators OR u.parcels > args.max_parcels) THEN 'too_large'
+    WHEN u.kind = 'enterprise' AND f.has_transition THEN 'in_transition'
+    WHEN f.has_score THEN 'official_score'
+    WHEN f.has_indicator THEN 'indicator'
+    ELSE 'no_data'
+  END AS state_reason,
+  u.members AS member_count,
+  u.parcels AS parcel_count,
+  u.area_m2 AS eval_area_m2
+FROM args
+CROSS JOIN unit AS u
+JOIN fact AS f ON f.unit_code = u.unit_code

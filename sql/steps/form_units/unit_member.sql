@@ -1,0 +1,86 @@
+-- Which enterprise brings which land into which evaluation unit (docs/how-it-decides.md section 5).
+-- One row: one member and parcel of a unit; enterprise_code '' holds a parcel's land that the
+-- members use undivided. Source: seed-FH L23; domain.md 1.3.
+WITH RECURSIVE args AS (
+  SELECT CAST(:data_year AS integer) AS year
+),
+share AS (
+  SELECT a.enterprise_code, a.parcel_code, a.allocated_m2, a.is_undivided, e.size_class
+  FROM derived.allocation AS a
+  JOIN ops.scope AS s
+    ON s.step = 'form_units' AND s.kind = 'component' AND s.key = a.enterprise_code
+  JOIN core.enterprise AS e ON e.enterprise_code = a.enterprise_code AND e.to_run IS NULL
+),
+-- A 规上 enterprise with a divided share elsewhere stays a unit of its own, where others remain.
+leaver AS (
+  SELECT s.enterprise_code
+  FROM share AS s
+  WHERE s.size_class = 'ABOVE'
+  GROUP BY s.enterprise_code
+  HAVING sum(s.allocated_m2) > 0
+),
+edge AS (
+  SELECT s.enterprise_code, s.parcel_code
+  FROM share AS s
+  WHERE s.is_undivided
+    AND (
+      NOT EXISTS (SELECT 1 FROM leaver AS l WHERE l.enterprise_code = s.enterprise_code)
+      OR NOT EXISTS (
+        SELECT 1
+        FROM share AS o
+        WHERE o.parcel_code = s.parcel_code AND o.is_undivided
+          AND NOT EXISTS (SELECT 1 FROM leaver AS l WHERE l.enterprise_code = o.enterprise_code)
+      )
+    )
+),
+linked AS (
+  SELECT e.enterprise_code, e.enterprise_code AS member
+  FROM edge AS e
+  UNION
+  SELECT k.enterprise_code, b.enterprise_code
+  FROM linked AS k
+  JOIN edge AS a ON a.enterprise_code = k.member
+  JOIN edge AS b ON b.parcel_code = a.parcel_code
+),
+component AS (
+  SELECT k.enterprise_code, min(k.member) AS component
+  FROM linked AS k
+  GROUP BY k.enterprise_code
+),
+joined AS (
+  SELECT
+    c.component,
+    min(e.parcel_code) AS first_parcel,
+    count(DISTINCT e.parcel_code) AS parcels
+  FROM component AS c
+  JOIN edge AS e ON e.enterprise_code = c.enterprise_code
+  GROUP BY c.component
+),
+placed AS (
+  SELECT
+    s.enterprise_code,
+    coalesce(c.component, s.enterprise_code) AS component,
+    CASE
+      WHEN c.component IS NULL THEN 'E-' || s.enterprise_code
+      WHEN j.parcels = 1 THEN 'P-' || j.first_parcel
+      ELSE 'M-' || j.first_parcel
+    END AS unit_code,
+    s.parcel_code,
+    s.allocated_m2,
+    s.is_undivided
+  FROM share AS s
+  LEFT JOIN component AS c ON c.enterprise_code = s.enterprise_code
+  LEFT JOIN joined AS j ON j.component = c.component
+)
+SELECT args.year, p.unit_code, p.enterprise_code, p.parcel_code, p.component, p.allocated_m2 AS area_m2
+FROM args
+CROSS JOIN placed AS p
+-- Who left the undivided land brings nothing of it.
+WHERE NOT p.is_undivided
+  OR EXISTS (SELECT 1 FROM edge AS e WHERE e.enterprise_code = p.enterprise_code AND e.parcel_code = p.parcel_code)
+UNION ALL
+SELECT DISTINCT args.year, p.unit_code, '', e.parcel_code, p.component, a.allocated_m2
+FROM args
+CROSS JOIN edge AS e
+JOIN placed AS p ON p.enterprise_code = e.enterprise_code AND p.parcel_code = e.parcel_code
+JOIN derived.allocation AS a ON a.parcel_code = e.parcel_code AND a.enterprise_code = ''

@@ -1,0 +1,92 @@
+-- Coverage of each assessment unit against its target (seed-FH L23: 70 % in principle).
+-- One row: one township or zone that has industrial land or is delivered as an area.
+WITH args AS (
+  SELECT
+    CAST(:data_year AS integer) AS year,
+    CAST(:target_ratio AS numeric) AS target,
+    CAST(:definition AS text) AS definition
+),
+land AS (
+  SELECT
+    c.area_code,
+    sum(c.base_area_m2) AS base,
+    sum(c.linked_area_m2) AS linked,
+    sum(c.evaluated_area_m2) AS evaluated,
+    sum(c.transition_area_m2) AS transition,
+    sum(c.covered_area_m2) AS covered
+  FROM derived.patch_cover AS c
+  GROUP BY c.area_code
+),
+area AS (
+  SELECT a.area_code, a.name, a.kind
+  FROM core.area AS a
+  WHERE a.to_run IS NULL AND a.kind IN ('township', 'zone')
+  UNION
+  SELECT l.area_code, l.area_code, 'township'
+  FROM land AS l
+  WHERE NOT EXISTS (SELECT 1 FROM core.area AS a WHERE a.area_code = l.area_code AND a.to_run IS NULL)
+),
+-- A unit counts where most of its land lies.
+unit_area AS (
+  SELECT DISTINCT ON (m.unit_code) m.unit_code, t.area_code
+  FROM args
+  JOIN derived.unit_member AS m ON m.year = args.year
+  JOIN derived.parcel_township AS t ON t.parcel_code = m.parcel_code
+  GROUP BY m.unit_code, t.area_code
+  ORDER BY m.unit_code, sum(m.area_m2) DESC, t.area_code
+),
+official AS (
+  SELECT m.unit_code, min(s.grade) AS grade, count(DISTINCT s.grade) AS grades
+  FROM args
+  JOIN derived.unit_member AS m ON m.year = args.year
+  JOIN core.score AS s ON s.to_run IS NULL AND s.enterprise_code = m.enterprise_code AND s.year = args.year
+  GROUP BY m.unit_code
+),
+counted AS (
+  SELECT
+    ua.area_code,
+    count(*) FILTER (WHERE u.eval_category = 'ABOVE') AS above,
+    count(*) FILTER (WHERE u.eval_category = 'BELOW_GE3') AS below_ge3,
+    count(*) FILTER (WHERE u.eval_category = 'BELOW_LT3') AS below_lt3,
+    count(*) FILTER (WHERE u.eval_category = 'TENANT_ONLY') AS tenant_only,
+    count(*) FILTER (WHERE u.eval_category = 'PARCEL_MERGED') AS parcel_merged,
+    count(*) FILTER (WHERE o.grade = 'A' AND o.grades = 1) AS a,
+    count(*) FILTER (WHERE o.grade = 'B' AND o.grades = 1) AS b,
+    count(*) FILTER (WHERE o.grade = 'C' AND o.grades = 1) AS c,
+    count(*) FILTER (WHERE o.grade = 'D' AND o.grades = 1) AS d,
+    count(*) FILTER (WHERE o.grades IS DISTINCT FROM 1 OR o.grade NOT IN ('A', 'B', 'C', 'D')) AS ungraded
+  FROM args
+  JOIN derived.unit AS u ON u.year = args.year
+  JOIN unit_area AS ua ON ua.unit_code = u.unit_code
+  LEFT JOIN official AS o ON o.unit_code = u.unit_code
+  WHERE u.eval_state IN ('evaluated', 'transition')
+  GROUP BY ua.area_code
+)
+SELECT
+  a.area_code,
+  a.name,
+  a.kind,
+  coalesce(l.base, 0) AS base_area_m2,
+  coalesce(l.linked, 0) AS linked_area_m2,
+  coalesce(l.evaluated, 0) AS evaluated_area_m2,
+  coalesce(l.transition, 0) AS transition_area_m2,
+  coalesce(l.covered, 0) AS covered_area_m2,
+  round(l.covered / nullif(l.base, 0), 12) AS coverage_ratio,
+  round(l.evaluated / nullif(l.base, 0), 12) AS strict_ratio,
+  args.target AS target_ratio,
+  round(greatest(args.target * coalesce(l.base, 0) - coalesce(l.covered, 0), 0), 4) AS gap_m2,
+  args.definition,
+  coalesce(c.above, 0)::integer AS count_above,
+  coalesce(c.below_ge3, 0)::integer AS count_below_ge3,
+  coalesce(c.below_lt3, 0)::integer AS count_below_lt3,
+  coalesce(c.tenant_only, 0)::integer AS count_tenant_only,
+  coalesce(c.parcel_merged, 0)::integer AS count_parcel_merged,
+  coalesce(c.a, 0)::integer AS count_a,
+  coalesce(c.b, 0)::integer AS count_b,
+  coalesce(c.c, 0)::integer AS count_c,
+  coalesce(c.d, 0)::integer AS count_d,
+  coalesce(c.ungraded, 0)::integer AS count_ungraded
+FROM args
+CROSS JOIN area AS a
+LEFT JOIN land AS l ON l.area_code = a.area_code
+LEFT JOIN counted AS c ON c.area_code = a.area_code

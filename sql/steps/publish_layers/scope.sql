@@ -1,0 +1,92 @@
+-- Everything that changed, and what is shown together with it.
+WITH dirty AS (
+  SELECT d.kind, d.key FROM ops.dirty AS d
+),
+unit AS (
+  SELECT d.key AS unit_code
+  FROM dirty AS d
+  WHERE d.kind = 'unit'
+  UNION
+  SELECT u.unit_code
+  FROM dirty AS d
+  JOIN derived.unit AS u ON u.component = d.key
+  WHERE d.kind = 'component'
+),
+member AS (
+  SELECT DISTINCT m.component, m.enterprise_code, m.parcel_code
+  FROM unit AS u
+  JOIN derived.unit_member AS m ON m.unit_code = u.unit_code
+),
+-- A renamed area is shown on everything in it.
+area_parcel AS (
+  SELECT t.parcel_code
+  FROM dirty AS d
+  JOIN derived.parcel_township AS t ON t.township_code = d.key
+  WHERE d.kind = 'area'
+),
+parcel AS (
+  SELECT d.key
+  FROM dirty AS d
+  WHERE d.kind = 'parcel'
+  UNION
+  SELECT m.parcel_code
+  FROM member AS m
+  UNION
+  SELECT l.parcel_code
+  FROM dirty AS d
+  JOIN derived.link AS l ON l.enterprise_code = d.key
+  WHERE d.kind = 'enterprise'
+  UNION
+  SELECT a.parcel_code
+  FROM area_parcel AS a
+),
+patch AS (
+  SELECT d.key
+  FROM dirty AS d
+  WHERE d.kind = 'patch'
+  UNION
+  SELECT pp.patch_code
+  FROM parcel AS p
+  JOIN derived.parcel_patch AS pp ON pp.parcel_code = p.key
+)
+SELECT 'parcel' AS kind, p.key
+FROM parcel AS p
+UNION
+SELECT 'enterprise', d.key
+FROM dirty AS d
+WHERE d.kind = 'enterprise'
+UNION
+SELECT 'enterprise', m.enterprise_code
+FROM member AS m
+WHERE m.enterprise_code <> ''
+UNION
+SELECT 'enterprise', l.enterprise_code
+FROM parcel AS p
+JOIN derived.link AS l ON l.parcel_code = p.key
+UNION
+SELECT 'component', d.key
+FROM dirty AS d
+WHERE d.kind = 'component'
+UNION
+SELECT 'component', m.component
+FROM member AS m
+UNION
+SELECT 'component', m.component
+FROM parcel AS p
+JOIN derived.unit_member AS m ON m.parcel_code = p.key
+UNION
+SELECT 'component', m.component
+FROM dirty AS d
+JOIN derived.unit_member AS m ON m.enterprise_code = d.key
+WHERE d.kind = 'enterprise'
+UNION
+SELECT 'patch', p.key
+FROM patch AS p
+UNION
+SELECT 'township', t.township_code
+FROM patch AS p
+JOIN core.patch AS t ON t.patch_code = p.key
+UNION
+SELECT 'township', d.key
+FROM dirty AS d
+WHERE d.kind IN ('township', 'area')

@@ -1,0 +1,43 @@
+-- Survey patches 图斑; the survey area is the plane area in the equal-area projection (domain.md 3.3).
+-- One row: the record in force for one key, values as corrected. A correction holds while the
+-- delivered value equals the expected one (design 3).
+WITH args AS (
+  SELECT CAST(:as_of AS date) AS as_of, CAST(:area_srid AS integer) AS area_srid
+),
+live AS (
+  SELECT l.key, l.row_hash, l.delivery_id, l.row_number
+  FROM ops.live_row('patch') AS l
+  JOIN ops.scope AS s ON s.step = 'reconcile_records' AND s.kind = 'patch' AND s.key = l.key
+),
+correction AS (
+  SELECT
+    l.key,
+    array_agg(c.correction_id ORDER BY c.correction_id) AS ids,
+    jsonb_object_agg(c.field, c.new_value ORDER BY c.correction_id) AS new_values
+  FROM args
+  CROSS JOIN live AS l
+  JOIN core.correction AS c ON c.feed = 'patch' AND c.key = l.key
+  JOIN raw.patch AS r ON r.row_hash = l.row_hash
+  WHERE (c.valid_until IS NULL OR args.as_of < c.valid_until)
+    AND to_jsonb(r) ->> c.field IS NOT DISTINCT FROM c.expected_value
+  GROUP BY l.key
+)
+SELECT
+  e.vintage,
+  e.patch_code,
+  e.land_use_code,
+  e.location_code,
+  e.township_code,
+  e.official_area_m2,
+  e.geom,
+  round(CAST(ST_Area(ST_Transform(e.geom, args.area_srid)) AS numeric), 4) AS ellipsoid_area_m2,
+  l.key AS record_key,
+  l.row_hash,
+  l.delivery_id,
+  l.row_number,
+  coalesce(c.ids, ARRAY[]::bigint[]) AS correction_ids
+FROM args
+CROSS JOIN live AS l
+JOIN raw.patch AS r ON r.row_hash = l.row_hash
+LEFT JOIN correction AS c ON c.key = l.key
+CROSS JOIN LATERAL jsonb_populate_record(r, coalesce(c.new_values, '{}')) AS e
