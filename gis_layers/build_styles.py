@@ -36,13 +36,14 @@ from qgis.core import (
     QgsMarkerSymbol,
     QgsPalLayerSettings,
     QgsProject,
+    QgsProperty,
     QgsReadWriteContext,
     QgsRectangle,
     QgsReferencedRectangle,
     QgsRendererCategory,
     QgsRendererRange,
-    QgsSingleSymbolRenderer,
     QgsSymbol,
+    QgsSymbolLayer,
     QgsTextBufferSettings,
     QgsTextFormat,
     QgsUnitTypes,
@@ -59,6 +60,7 @@ DRAFT_CRS = "EPSG:4549"
 FONTS = ["Microsoft YaHei", "Noto Sans CJK SC", "WenQuanYi Micro Hei"]
 LABEL_COLOUR = "#222222"
 OTHERWISE_COLOUR = "#dcdcdc"
+FAINT_ALPHA = 50
 CATEGORIES = (
     QgsMapLayer.LayerConfiguration
     | QgsMapLayer.Symbology
@@ -88,7 +90,7 @@ def symbol(geometry: str, colour: str, style: Table) -> QgsSymbol:
     if geometry == "Point":
         return QgsMarkerSymbol.createSimple(
             {
-                "name": "circle",
+                "name": style.get("marker", "circle"),
                 "color": colour,
                 "size": str(style.get("size", 2.2)),
                 "outline_color": "#ffffff",
@@ -107,14 +109,18 @@ def symbol(geometry: str, colour: str, style: Table) -> QgsSymbol:
     fill = QColor(colour)
     fill.setAlphaF(style.get("opacity", 1.0))
     made.symbolLayer(0).setFillColor(fill)
+    if "faint_within" in style:
+        alpha = f"if(@map_scale <= {style['faint_within']}, {FAINT_ALPHA}, {fill.alpha()})"
+        made.symbolLayer(0).setDataDefinedProperty(
+            QgsSymbolLayer.PropertyFillColor,
+            QgsProperty.fromExpression(f"set_color_part(@symbol_color, 'alpha', {alpha})"),
+        )
     return made
 
 
 def renderer(table: Table, codes: dict[str, Table]) -> QgsFeatureRenderer:
     """Return the renderer that the style table asks for."""
     style, geometry = table["style"], table["geometry"]
-    if style["kind"] == "single":
-        return QgsSingleSymbolRenderer(symbol(geometry, style["colour"], style))
     if style["kind"] == "graduated":
         ranges = [
             QgsRendererRange(
@@ -123,7 +129,7 @@ def renderer(table: Table, codes: dict[str, Table]) -> QgsFeatureRenderer:
             for step in style["ranges"]
         ]
         return QgsGraduatedSymbolRenderer(style["expression"], ranges)
-    labels = codes[style["values"]]
+    labels = codes[table["columns"][style["column"]]["values"]]
     categories = [
         QgsRendererCategory(code, symbol(geometry, colour, style), labels[code])
         for code, colour in style["colours"].items()
@@ -131,7 +137,7 @@ def renderer(table: Table, codes: dict[str, Table]) -> QgsFeatureRenderer:
     if "otherwise" in style:
         grey = symbol(geometry, style.get("otherwise_colour", OTHERWISE_COLOUR), style)
         categories.append(QgsRendererCategory(None, grey, style["otherwise"]))
-    return QgsCategorizedSymbolRenderer(style.get("expression", style["values"]), categories)
+    return QgsCategorizedSymbolRenderer(style.get("expression", style["column"]), categories)
 
 
 def labeling(label: Table, geometry: str) -> QgsVectorLayerSimpleLabeling:

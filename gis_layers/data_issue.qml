@@ -28,7 +28,7 @@
             <Option type="QString" name="color" value="216,53,42,255"/>
             <Option type="QString" name="horizontal_anchor_point" value="1"/>
             <Option type="QString" name="joinstyle" value="bevel"/>
-            <Option type="QString" name="name" value="circle"/>
+            <Option type="QString" name="name" value="triangle"/>
             <Option type="QString" name="offset" value="0,0"/>
             <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="offset_unit" value="MM"/>
@@ -38,7 +38,7 @@
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="scale_method" value="diameter"/>
-            <Option type="QString" name="size" value="2.2"/>
+            <Option type="QString" name="size" value="3.2"/>
             <Option type="QString" name="size_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="size_unit" value="MM"/>
             <Option type="QString" name="vertical_anchor_point" value="1"/>
@@ -48,7 +48,7 @@
           <prop k="color" v="216,53,42,255"/>
           <prop k="horizontal_anchor_point" v="1"/>
           <prop k="joinstyle" v="bevel"/>
-          <prop k="name" v="circle"/>
+          <prop k="name" v="triangle"/>
           <prop k="offset" v="0,0"/>
           <prop k="offset_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="offset_unit" v="MM"/>
@@ -58,7 +58,7 @@
           <prop k="outline_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="outline_width_unit" v="MM"/>
           <prop k="scale_method" v="diameter"/>
-          <prop k="size" v="2.2"/>
+          <prop k="size" v="3.2"/>
           <prop k="size_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="size_unit" v="MM"/>
           <prop k="vertical_anchor_point" v="1"/>
@@ -86,7 +86,7 @@
             <Option type="QString" name="color" value="242,159,61,255"/>
             <Option type="QString" name="horizontal_anchor_point" value="1"/>
             <Option type="QString" name="joinstyle" value="bevel"/>
-            <Option type="QString" name="name" value="circle"/>
+            <Option type="QString" name="name" value="triangle"/>
             <Option type="QString" name="offset" value="0,0"/>
             <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="offset_unit" value="MM"/>
@@ -96,7 +96,7 @@
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="scale_method" value="diameter"/>
-            <Option type="QString" name="size" value="2.2"/>
+            <Option type="QString" name="size" value="3.2"/>
             <Option type="QString" name="size_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="size_unit" value="MM"/>
             <Option type="QString" name="vertical_anchor_point" value="1"/>
@@ -106,7 +106,7 @@
           <prop k="color" v="242,159,61,255"/>
           <prop k="horizontal_anchor_point" v="1"/>
           <prop k="joinstyle" v="bevel"/>
-          <prop k="name" v="circle"/>
+          <prop k="name" v="triangle"/>
           <prop k="offset" v="0,0"/>
           <prop k="offset_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="offset_unit" v="MM"/>
@@ -116,7 +116,7 @@
           <prop k="outline_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="outline_width_unit" v="MM"/>
           <prop k="scale_method" v="diameter"/>
-          <prop k="size" v="2.2"/>
+          <prop k="size" v="3.2"/>
           <prop k="size_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="size_unit" v="MM"/>
           <prop k="vertical_anchor_point" v="1"/>
@@ -144,7 +144,7 @@
             <Option type="QString" name="color" value="90,155,212,255"/>
             <Option type="QString" name="horizontal_anchor_point" value="1"/>
             <Option type="QString" name="joinstyle" value="bevel"/>
-            <Option type="QString" name="name" value="circle"/>
+            <Option type="QString" name="name" value="triangle"/>
             <Option type="QString" name="offset" value="0,0"/>
             <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="offset_unit" value="MM"/>
@@ -154,7 +154,7 @@
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="scale_method" value="diameter"/>
-            <Option type="QString" name="size" value="2.2"/>
+            <Option type="QString" name="size" value="3.2"/>
             <Option type="QString" name="size_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="size_unit" value="MM"/>
             <Option type="QString" name="vertical_anchor_point" value="1"/>
@@ -164,7 +164,7 @@
           <prop k="color" v="90,155,212,255"/>
           <prop k="horizontal_anchor_point" v="1"/>
           <prop k="joinstyle" v="bevel"/>
-          <prop k="name" v="circle"/>
+          <prop k="name" v="triangle"/>
           <prop k="offset" v="0,0"/>
           <prop k="offset_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="offset_unit" v="MM"/>
@@ -174,7 +174,7 @@
           <prop k="outline_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="outline_width_unit" v="MM"/>
           <prop k="scale_method" v="diameter"/>
-          <prop k="size" v="2.2"/>
+          <prop k="size" v="3.2"/>
           <prop k="size_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="size_unit" v="MM"/>
           <prop k="vertical_anchor_point" v="1"/>
@@ -202,7 +202,7 @@
         </config>
       </editWidget>
     </field>
-    <field name="issue_id" configurationFlags="None">
+    <field name="issue_key" configurationFlags="None">
       <editWidget type="">
         <config>
           <Option/>
@@ -337,7 +337,7 @@
   </fieldConfiguration>
   <aliases>
     <alias name="序号" field="fid" index="0"/>
-    <alias name="问题编号" field="issue_id" index="1"/>
+    <alias name="问题编号" field="issue_key" index="1"/>
     <alias name="规则" field="rule" index="2"/>
     <alias name="严重程度" field="severity" index="3"/>
     <alias name="数据类别" field="feed" index="4"/>
@@ -352,7 +352,7 @@
   </aliases>
   <defaults>
     <default expression="" field="fid" applyOnUpdate="0"/>
-    <default expression="" field="issue_id" applyOnUpdate="0"/>
+    <default expression="" field="issue_key" applyOnUpdate="0"/>
     <default expression="" field="rule" applyOnUpdate="0"/>
     <default expression="" field="severity" applyOnUpdate="0"/>
     <default expression="" field="feed" applyOnUpdate="0"/>
@@ -367,7 +367,7 @@
   </defaults>
   <constraints>
     <constraint unique_strength="0" exp_strength="0" field="fid" notnull_strength="0" constraints="0"/>
-    <constraint unique_strength="0" exp_strength="0" field="issue_id" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="issue_key" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="rule" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="severity" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="feed" notnull_strength="0" constraints="0"/>
@@ -382,7 +382,7 @@
   </constraints>
   <constraintExpressions>
     <constraint desc="" field="fid" exp=""/>
-    <constraint desc="" field="issue_id" exp=""/>
+    <constraint desc="" field="issue_key" exp=""/>
     <constraint desc="" field="rule" exp=""/>
     <constraint desc="" field="severity" exp=""/>
     <constraint desc="" field="feed" exp=""/>
@@ -417,6 +417,6 @@
   <dataDefinedFieldProperties/>
   <widgets/>
   <previewExpression>"message"</previewExpression>
-  <mapTip>&lt;b>[% @layer_name %]&lt;/b>&lt;table>&lt;tr>&lt;td>问题编号&lt;/td>&lt;td>[% represent_value("issue_id") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>规则&lt;/td>&lt;td>[% represent_value("rule") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>严重程度&lt;/td>&lt;td>[% represent_value("severity") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>数据类别&lt;/td>&lt;td>[% represent_value("feed") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>对象代码&lt;/td>&lt;td>[% represent_value("subject_key") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>文件&lt;/td>&lt;td>[% represent_value("file") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>行号&lt;/td>&lt;td>[% represent_value("row_number") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>字段&lt;/td>&lt;td>[% represent_value("field") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>问题说明&lt;/td>&lt;td>[% represent_value("message") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>下一步&lt;/td>&lt;td>[% represent_value("next_step") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>涉及面积（平方米）&lt;/td>&lt;td>[% represent_value("size_m2") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>镇街代码&lt;/td>&lt;td>[% represent_value("township_code") %]&lt;/td>&lt;/tr>&lt;/table></mapTip>
+  <mapTip>&lt;b>[% @layer_name %]&lt;/b>&lt;table>&lt;tr>&lt;td>问题编号&lt;/td>&lt;td>[% represent_value("issue_key") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>规则&lt;/td>&lt;td>[% represent_value("rule") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>严重程度&lt;/td>&lt;td>[% represent_value("severity") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>数据类别&lt;/td>&lt;td>[% represent_value("feed") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>对象代码&lt;/td>&lt;td>[% represent_value("subject_key") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>文件&lt;/td>&lt;td>[% represent_value("file") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>行号&lt;/td>&lt;td>[% represent_value("row_number") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>字段&lt;/td>&lt;td>[% represent_value("field") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>问题说明&lt;/td>&lt;td>[% represent_value("message") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>下一步&lt;/td>&lt;td>[% represent_value("next_step") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>涉及面积（平方米）&lt;/td>&lt;td>[% represent_value("size_m2") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>镇街代码&lt;/td>&lt;td>[% represent_value("township_code") %]&lt;/td>&lt;/tr>&lt;/table></mapTip>
   <layerGeometryType>0</layerGeometryType>
 </qgis>

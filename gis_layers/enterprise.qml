@@ -40,7 +40,7 @@
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="scale_method" value="diameter"/>
-            <Option type="QString" name="size" value="2.2"/>
+            <Option type="QString" name="size" value="2.4"/>
             <Option type="QString" name="size_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="size_unit" value="MM"/>
             <Option type="QString" name="vertical_anchor_point" value="1"/>
@@ -60,7 +60,7 @@
           <prop k="outline_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="outline_width_unit" v="MM"/>
           <prop k="scale_method" v="diameter"/>
-          <prop k="size" v="2.2"/>
+          <prop k="size" v="2.4"/>
           <prop k="size_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="size_unit" v="MM"/>
           <prop k="vertical_anchor_point" v="1"/>
@@ -98,7 +98,7 @@
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="scale_method" value="diameter"/>
-            <Option type="QString" name="size" value="2.2"/>
+            <Option type="QString" name="size" value="2.4"/>
             <Option type="QString" name="size_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="size_unit" value="MM"/>
             <Option type="QString" name="vertical_anchor_point" value="1"/>
@@ -118,7 +118,7 @@
           <prop k="outline_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="outline_width_unit" v="MM"/>
           <prop k="scale_method" v="diameter"/>
-          <prop k="size" v="2.2"/>
+          <prop k="size" v="2.4"/>
           <prop k="size_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="size_unit" v="MM"/>
           <prop k="vertical_anchor_point" v="1"/>
@@ -156,7 +156,7 @@
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="scale_method" value="diameter"/>
-            <Option type="QString" name="size" value="2.2"/>
+            <Option type="QString" name="size" value="2.4"/>
             <Option type="QString" name="size_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="size_unit" value="MM"/>
             <Option type="QString" name="vertical_anchor_point" value="1"/>
@@ -176,7 +176,7 @@
           <prop k="outline_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="outline_width_unit" v="MM"/>
           <prop k="scale_method" v="diameter"/>
-          <prop k="size" v="2.2"/>
+          <prop k="size" v="2.4"/>
           <prop k="size_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="size_unit" v="MM"/>
           <prop k="vertical_anchor_point" v="1"/>
@@ -214,7 +214,7 @@
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="scale_method" value="diameter"/>
-            <Option type="QString" name="size" value="2.2"/>
+            <Option type="QString" name="size" value="2.4"/>
             <Option type="QString" name="size_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="size_unit" value="MM"/>
             <Option type="QString" name="vertical_anchor_point" value="1"/>
@@ -234,7 +234,7 @@
           <prop k="outline_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="outline_width_unit" v="MM"/>
           <prop k="scale_method" v="diameter"/>
-          <prop k="size" v="2.2"/>
+          <prop k="size" v="2.4"/>
           <prop k="size_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="size_unit" v="MM"/>
           <prop k="vertical_anchor_point" v="1"/>
@@ -272,7 +272,7 @@
             <Option type="QString" name="outline_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="scale_method" value="diameter"/>
-            <Option type="QString" name="size" value="2.2"/>
+            <Option type="QString" name="size" value="2.4"/>
             <Option type="QString" name="size_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="size_unit" value="MM"/>
             <Option type="QString" name="vertical_anchor_point" value="1"/>
@@ -292,7 +292,7 @@
           <prop k="outline_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="outline_width_unit" v="MM"/>
           <prop k="scale_method" v="diameter"/>
-          <prop k="size" v="2.2"/>
+          <prop k="size" v="2.4"/>
           <prop k="size_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="size_unit" v="MM"/>
           <prop k="vertical_anchor_point" v="1"/>
@@ -490,43 +490,34 @@
                 <Option type="QString" name="人工确认" value="decided_by_person"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="权利人信用代码一致" value="right_holder_code"/>
+                <Option type="QString" name="权利人信用代码" value="right_code"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="承租人信用代码一致" value="lessee_code"/>
+                <Option type="QString" name="承租人信用代码" value="lease_code"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="名录登记的宗地代码" value="registry_parcel_code"/>
+                <Option type="QString" name="登记地块代码" value="registry_parcel"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="名录登记的权证号" value="registry_certificate_no"/>
+                <Option type="QString" name="登记权证号" value="registry_certificate"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="实测范围大部在本宗" value="largest_drawing"/>
+                <Option type="QString" name="实测用地范围" value="footprint_drawn"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="实测范围小部在本宗" value="smaller_drawing"/>
+                <Option type="QString" name="权利人名称" value="right_name"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="权利人名称一致且同镇街" value="right_holder_name"/>
+                <Option type="QString" name="承租人名称" value="lease_name"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="承租人名称一致且同镇街" value="lessee_name"/>
+                <Option type="QString" name="地址匹配" value="address"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="仅名称一致" value="name_alone"/>
+                <Option type="QString" name="登记点位" value="point"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="名称一致但不唯一" value="name_not_unique"/>
-              </Option>
-              <Option type="Map">
-                <Option type="QString" name="地址一致" value="address_equal"/>
-              </Option>
-              <Option type="Map">
-                <Option type="QString" name="地址一致但不唯一" value="address_not_unique"/>
-              </Option>
-              <Option type="Map">
-                <Option type="QString" name="登记点位在宗地内" value="point_inside"/>
+                <Option type="QString" name="人工确认" value="decision"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="没有依据" value="no_evidence"/>

@@ -264,16 +264,37 @@
                 <Option type="QString" name="工业用地" value="0601"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="工业用地" value="061"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="采矿用地" value="0602"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="盐田" value="0603"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="仓储用地" value="0604"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="物流仓储用地" value="0508"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="工业用地" value="061"/>
+                <Option type="QString" name="零售商业用地" value="0501"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="批发市场用地" value="0502"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="商务金融用地" value="0505"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="城镇住宅用地" value="0701"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="农村宅基地" value="0702"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="公用设施用地" value="0809"/>
               </Option>
             </Option>
           </Option>

@@ -140,14 +140,14 @@ def migrate(engine: Engine, settings: Settings) -> list[str]:
             text("SELECT value FROM ops.constant WHERE name = 'srid'")
         ).scalar_one()
         if made_for != numbers[":srid"]:
-            raise DatabaseError(
-                "database.other_crs", database=made_for, settings=numbers[":srid"]
-            )
+            raise DatabaseError("database.other_crs", database=made_for, settings=numbers[":srid"])
     return applied
 
 
 def _applied_migrations(connection: Connection) -> dict[str, str]:
-    exists = connection.execute(text("SELECT to_regclass('ops.migration') IS NOT NULL")).scalar_one()
+    exists = connection.execute(
+        text("SELECT to_regclass('ops.migration') IS NOT NULL")
+    ).scalar_one()
     if not exists:
         return {}
     rows = connection.execute(text("SELECT name, sha256 FROM ops.migration"))
@@ -167,10 +167,13 @@ def _require_prepared(connection: Connection, area_srid: int) -> None:
         )
     ).one()
     missing = [name for name, is_there in found._asdict().items() if not is_there]
-    if found.postgis and not connection.execute(
-        text("SELECT EXISTS (SELECT 1 FROM spatial_ref_sys WHERE srid = :srid)"),
-        {"srid": area_srid},
-    ).scalar_one():
+    if (
+        found.postgis
+        and not connection.execute(
+            text("SELECT EXISTS (SELECT 1 FROM spatial_ref_sys WHERE srid = :srid)"),
+            {"srid": area_srid},
+        ).scalar_one()
+    ):
         missing.append(f"SRID {area_srid}")
     if missing:
         raise DatabaseError("database.not_prepared", missing=", ".join(missing))
@@ -229,7 +232,7 @@ def create_next(
     """Compute the rows that an output should have into the temporary table next_<name>."""
     name = f"next_{output.name}"
     connection.execute(
-        text(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {query}"),  # noqa: S608 - step file
+        text(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {query}"),
         dict(parameters),
     )
     connection.execute(text(f"ANALYZE {name}"))
@@ -242,8 +245,8 @@ def copy_next(connection: Connection, output: Output, frame: pd.DataFrame) -> st
     columns = ", ".join(f'"{column}"' for column in frame.columns)
     connection.execute(
         text(
-            f"CREATE TEMP TABLE {name} ON COMMIT DROP AS "
-            f"SELECT {columns} FROM {output.table} LIMIT 0"  # noqa: S608 - names of our tables
+            f"CREATE TEMP TABLE {name} ON COMMIT DROP AS "  # noqa: S608 - names of our tables
+            f"SELECT {columns} FROM {output.table} LIMIT 0"
         )
     )
     copy_frame(connection, name, frame)

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine, text
 
 from pipeline import __version__
 from pipeline._paths import data_path
+from pipeline.corrections import load_corrections
 from pipeline.database import (
     Counts,
     copy_next,
@@ -40,7 +41,7 @@ from pipeline.feeds.discover import find_sources
 from pipeline.outputs.styles import write_styles
 from pipeline.settings import Settings
 from pipeline.steps import DATED_FEEDS, STEPS, Output, Step
-from pipeline.steps.load_feeds import DeliveryResult, load_corrections, load_sources
+from pipeline.steps.load_feeds import DeliveryResult, load_sources
 
 Watch = Callable[[str], None]
 
@@ -267,8 +268,8 @@ def _run_step(
     scope = read_sql("sql", "steps", step.name, "scope.sql")
     found = connection.execute(
         text(
-            "INSERT INTO ops.scope (step, kind, key) "
-            f"SELECT '{step.name}', s.kind, s.key FROM ({scope}) AS s "  # noqa: S608 - step file
+            "INSERT INTO ops.scope (step, kind, key) "  # noqa: S608 - the step's own file
+            f"SELECT '{step.name}', s.kind, s.key FROM ({scope}) AS s "
             "WHERE s.key IS NOT NULL ON CONFLICT DO NOTHING"
         ),
         _known(scope, parameters),
@@ -348,8 +349,8 @@ def _seed_dates_and_acts(connection: Connection, as_of: dt.date, last: _Last) ->
                 )
     connection.execute(
         text(
-            "INSERT INTO ops.dirty (kind, key) "
-            f"SELECT s.kind, s.key FROM ({read_sql('sql', 'run', 'seed_acts.sql')}) AS s "  # noqa: S608
+            "INSERT INTO ops.dirty (kind, key) "  # noqa: S608 - our own file
+            f"SELECT s.kind, s.key FROM ({read_sql('sql', 'run', 'seed_acts.sql')}) AS s "
             "ON CONFLICT DO NOTHING"
         ),
         {"last_as_of": last.as_of or as_of, "as_of": as_of},
@@ -541,9 +542,9 @@ def _layer_hash(connection: Connection, table: str) -> str:
     """Order-free hash of a layer's rows, fid apart."""
     value: str = connection.execute(
         text(
-            "SELECT coalesce(md5(string_agg(h, '' ORDER BY h)), '') FROM ("
-            f"SELECT md5(CAST(to_jsonb(t) - 'fid' - 'geom' AS text) || coalesce(CAST(t.geom AS text), '')) AS h "  # noqa: S608
-            f"FROM {table} AS t) AS x"
+            "SELECT coalesce(md5(string_agg(h, '' ORDER BY h)), '') "  # noqa: S608 - our table
+            "FROM (SELECT md5(CAST(to_jsonb(t) - 'fid' - 'geom' AS text) "
+            f"|| coalesce(CAST(t.geom AS text), '')) AS h FROM {table} AS t) AS x"
         )
     ).scalar_one()
     return value
@@ -591,7 +592,6 @@ def _end_ledger(ledger: Connection, run_id: int, error: BaseException) -> None:
     """What became of a run that was not published; a lost server is left to read as died."""
     outcome = {SourceError: "refused", GateStopped: "stopped", CheckFailed: "stopped"}
     result = next((name for kind, name in outcome.items() if isinstance(error, kind)), "failed")
-    known = isinstance(error, DiqiError)
     try:
         ledger.execute(
             text(
@@ -605,7 +605,9 @@ def _end_ledger(ledger: Connection, run_id: int, error: BaseException) -> None:
                 "run_id": run_id,
                 "result": result,
                 "code": error.code if isinstance(error, DiqiError) else type(error).__name__,
-                "params": json.dumps(error.params if known else {}, default=str),
+                "params": json.dumps(
+                    error.params if isinstance(error, DiqiError) else {}, default=str
+                ),
             },
         )
     except Exception as lost:  # noqa: BLE001 - the first error is the one to tell

@@ -72,14 +72,16 @@ class CountySettings(_Table):
         the same ellipsoid to 0.1 mm2 (domain.md 3.3); the meridian does not matter.
         """
         crs = pyproj.CRS.from_user_input(self.crs)
+        operation, ellipsoid = crs.coordinate_operation, crs.ellipsoid
+        assert operation is not None  # noqa: S101 - a projected CRS has both
+        assert ellipsoid is not None  # noqa: S101
         meridian = round(
             next(
-                parameter.value
-                for parameter in crs.coordinate_operation.params
+                float(parameter.value)
+                for parameter in operation.params
                 if parameter.name.startswith("Longitude of")
             )
         )
-        ellipsoid = crs.ellipsoid
         shape = f"+a={ellipsoid.semi_major_metre} +rf={ellipsoid.inverse_flattening}"
         return (
             990000 + meridian % 360,
@@ -197,7 +199,9 @@ def load_settings(workspace: Path) -> Settings:
     tables = _read(data_path("config", "defaults.toml"))
     for name, table in _read(file).items():
         base = tables.get(name)
-        tables[name] = {**base, **table} if isinstance(base, dict) and isinstance(table, dict) else table
+        tables[name] = (
+            {**base, **table} if isinstance(base, dict) and isinstance(table, dict) else table
+        )
     url = os.environ.get("DIQI_DATABASE_URL")
     if url:
         tables["database"] = {**tables.get("database", {}), "url": url}

@@ -147,7 +147,7 @@ AREAS: Final[tuple[tuple[str, str, str, Box], ...]] = (
     ("330299002", "石桥乡", "乡镇", (800, 0, 1000, 800)),
     ("330299401", "青岚经济开发区", "开发区", (550, 130, 800, 370)),
 )
-TOWNSHIP_CODE: Final = {"云溪镇": "330299001", "石桥乡": "330299002"}
+TOWNSHIP_CODE: Final = {name: code for code, name, kind, _ in AREAS if kind == "乡镇"}
 
 # Villages 坐落单位: 19 characters, the last seven zeros.
 VILLAGES: Final = {
@@ -810,7 +810,7 @@ def _write_registry(folder: Path, firms: Sequence[Firm], day: str) -> None:
         "统一社会信用代码": [""],
         "企业名称": [""],
         "基本情况": ["行业代码", "规模", "状态"],
-        "坐落": ["所属镇街", "地址", "宗地代码", "不动产权证号"],
+        "坐落": ["所属镇街", "镇街代码", "地址", "宗地代码", "不动产权证号"],
         "坐标": ["X坐标", "Y坐标"],
     }
     upper = [name if i == 0 else None for name, parts in groups.items() for i in range(len(parts))]
@@ -849,6 +849,7 @@ def _registry_row(firm: Firm, code: str) -> list[Any]:
         firm.size,
         firm.status,
         firm.township,
+        firm.township and TOWNSHIP_CODE[firm.township],
         firm.address or f"云溪镇创新巷{int(firm.name[1:])}号",
         firm.parcel,
         firm.certificate,

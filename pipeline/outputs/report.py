@@ -67,7 +67,8 @@ _DELIVERIES = text(
 _ISSUES = text(
     """
     SELECT DISTINCT ON (i.severity, i.rule)
-      i.severity, i.rule, i.feed, i.params, count(*) OVER (PARTITION BY i.severity, i.rule) AS count
+      i.severity, i.rule, i.feed, i.subject_key, i.field, i.value, i.params,
+      count(*) OVER (PARTITION BY i.severity, i.rule) AS count
     FROM ops.issue AS i
     LEFT JOIN ops.delivery AS d ON d.delivery_id = i.delivery_id
     WHERE d.delivery_id IS NULL OR d.state IN ('loaded', 'consumed')
@@ -90,7 +91,7 @@ def write_report(
 ) -> None:
     """Write the report of the published run as one self-contained page, Chinese first.
 
-    ``run`` may hold ``steps`` (mappings with name, seconds and counts per table),
+    ``run`` may hold ``steps`` (mappings with step, seconds and tables: counts per table),
     ``missing_feeds`` (names) and ``title``; what is published comes from the database.
 
     Shape:  an open connection, the target, what the run says of itself and a function from code
@@ -127,14 +128,7 @@ def render_report(found: Mapping[str, Any], run: Mapping[str, Any], message: Mes
         found,
         title=run.get("title") or "地企融合 Land-enterprise fusion",
         total=_total(found["coverage"]),
-        issues=[
-            row
-            | {
-                "text": message(row["rule"], row["params"]),
-                "next": message(f"{row['rule']}.next", row["params"]),
-            }
-            for row in issues
-        ],
+        issues=[_issue(row, message) for row in issues],
         steps=[_step(step) for step in run.get("steps", ())],
         missing=[
             (feed, message(f"report.missing.{feed}", {"feed": feed}))
@@ -185,6 +179,17 @@ def _read(connection: Connection) -> dict[str, Any]:
     }
 
 
+def _issue(row: Mapping[str, Any], message: Message) -> dict[str, Any]:
+    """Say what is wrong and what to do next, with one issue of the rule as the example."""
+    said = {name: row[name] for name in ("rule", "feed", "subject_key", "field", "value")}
+    said |= row["params"]
+    return {
+        **row,
+        "text": message(row["rule"], said),
+        "next": message(f"{row['rule']}.next_step", said),
+    }
+
+
 def _total(coverage: Rows) -> dict[str, Any] | None:
     """Sum the assessment units to the county."""
     if not coverage:
@@ -205,9 +210,9 @@ def _total(coverage: Rows) -> dict[str, Any] | None:
 
 def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     """Add up what one step wrote."""
-    counts = list(step.get("counts", {}).values())
+    counts = list(step["tables"].values())
     return {
-        "name": step["name"],
+        "name": step["step"],
         "seconds": f"{step['seconds']:.2f}",
         **{
             kind: sum(count[kind] for count in counts)

@@ -24,7 +24,6 @@ class StyleRow(NamedTuple):
     styleqml: str
     useasdefault: bool
     description: str
-    type: str
 
 
 def style_rows(catalog: str, schema: str = SCHEMA) -> list[StyleRow]:
@@ -47,12 +46,12 @@ def style_rows(catalog: str, schema: str = SCHEMA) -> list[StyleRow]:
             data_path("gis_layers", f"{layer.name}.qml").read_text(encoding="utf-8"),
             True,
             f"{layer.title_zh} {layer.title_en}",
-            "Point" if layer.geometry == "Point" else "Polygon",
         )
         for layer in read_layers().values()
     ]
 
 
+# QGIS finds a style whose type is NULL also where a source does not name its geometry type.
 # A user who made a style of their own the default keeps it: QGIS allows one default per layer.
 _WRITE = text(
     """
@@ -65,13 +64,12 @@ _WRITE = text(
         CAST(:stylename AS text) AS stylename,
         CAST(:styleqml AS text) AS styleqml,
         CAST(:useasdefault AS boolean) AS useasdefault,
-        CAST(:description AS text) AS description,
-        CAST(:type AS varchar) AS type
+        CAST(:description AS text) AS description
     ),
     wanted AS (
       SELECT
         a.f_table_catalog, a.f_table_schema, a.f_table_name, a.f_geometry_column, a.stylename,
-        a.styleqml, a.description, a.type,
+        a.styleqml, a.description,
         a.useasdefault AND NOT EXISTS (
           SELECT 1
           FROM public.layer_styles AS s
@@ -84,23 +82,23 @@ _WRITE = text(
     renewed AS (
       UPDATE public.layer_styles AS s
       SET f_table_catalog = w.f_table_catalog, styleqml = XMLPARSE(DOCUMENT w.styleqml),
-        useasdefault = w.useasdefault, description = w.description, type = w.type
+        useasdefault = w.useasdefault, description = w.description, type = NULL
       FROM wanted AS w
       WHERE s.f_table_schema = w.f_table_schema AND s.f_table_name = w.f_table_name
         AND s.f_geometry_column = w.f_geometry_column AND s.stylename = w.stylename
         AND (s.f_table_catalog, CAST(s.styleqml AS text), s.useasdefault, s.description, s.type)
         IS DISTINCT FROM
-        (w.f_table_catalog, w.styleqml, w.useasdefault, w.description, w.type)
+        (w.f_table_catalog, w.styleqml, w.useasdefault, w.description, NULL)
       RETURNING s.id
     ),
     fresh AS (
       INSERT INTO public.layer_styles (
         f_table_catalog, f_table_schema, f_table_name, f_geometry_column, stylename, styleqml,
-        useasdefault, description, type
+        useasdefault, description
       )
       SELECT
         w.f_table_catalog, w.f_table_schema, w.f_table_name, w.f_geometry_column, w.stylename,
-        XMLPARSE(DOCUMENT w.styleqml), w.useasdefault, w.description, w.type
+        XMLPARSE(DOCUMENT w.styleqml), w.useasdefault, w.description
       FROM wanted AS w
       WHERE NOT EXISTS (
         SELECT 1

@@ -114,17 +114,26 @@ FEEDS = tuple(_RECORD_MARKS)
 STEPS: tuple[Step, ...] = (
     Step(
         "reconcile_records",
-        reads=("ops.delivery", "ops.delivered", "core.correction")
-        + tuple(f"raw.{feed}" for feed in FEEDS),
-        outputs=tuple(
-            Output(f"core.{feed}", key=("record_key",), scope="record_key", kind=feed,
-                   marks=_RECORD_MARKS[feed], history=True)
-            for feed in FEEDS
-        )
-        + (
-            Output("core.parcel_lineage", key=("old_parcel_code", "new_parcel_code", "run_id"),
-                   scope="run_id", kind="run",
-                   marks={"parcel": ("old_parcel_code", "new_parcel_code")}),
+        reads=("ops.delivery", "core.correction", *(f"raw.{feed}" for feed in FEEDS)),
+        outputs=(
+            *(
+                Output(
+                    f"core.{feed}",
+                    key=("record_key",),
+                    scope="record_key",
+                    kind=feed,
+                    marks=_RECORD_MARKS[feed],
+                    history=True,
+                )
+                for feed in FEEDS
+            ),
+            Output(
+                "core.parcel_lineage",
+                key=("old_parcel_code", "new_parcel_code", "run_id"),
+                scope="run_id",
+                kind="run",
+                marks={"parcel": ("old_parcel_code", "new_parcel_code")},
+            ),
             _issues("issue_subject"),
         ),
         settings={
@@ -137,10 +146,20 @@ STEPS: tuple[Step, ...] = (
         "overlay_land",
         reads=("core.patch", "core.parcel", "core.area"),
         outputs=(
-            Output("derived.parcel_patch", key=("parcel_code", "patch_code"), scope="parcel_code",
-                   kind="parcel", marks={"parcel": ("parcel_code",), "patch": ("patch_code",)}),
-            Output("derived.parcel_township", key=("parcel_code",), scope="parcel_code",
-                   kind="parcel", marks={"parcel": ("parcel_code",)}),
+            Output(
+                "derived.parcel_patch",
+                key=("parcel_code", "patch_code"),
+                scope="parcel_code",
+                kind="parcel",
+                marks={"parcel": ("parcel_code",), "patch": ("patch_code",)},
+            ),
+            Output(
+                "derived.parcel_township",
+                key=("parcel_code",),
+                scope="parcel_code",
+                kind="parcel",
+                marks={"parcel": ("parcel_code",)},
+            ),
             _issues("parcel"),
         ),
         settings={
@@ -153,18 +172,38 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "link_enterprises",
-        reads=("core.enterprise", "core.parcel", "core.right", "core.lease", "core.footprint",
-               "core.decision", "core.area", "derived.parcel_township"),
+        reads=(
+            "core.enterprise",
+            "core.parcel",
+            "core.right",
+            "core.lease",
+            "core.footprint",
+            "core.current_decision",
+            "core.area",
+            "derived.parcel_township",
+        ),
         outputs=(
-            Output("derived.link_candidate",
-                   key=("enterprise_code", "parcel_code", "role", "stage", "evidence_key"),
-                   scope="enterprise_code", kind="enterprise",
-                   marks={"enterprise": ("enterprise_code",)}),
-            Output("derived.link", key=("enterprise_code", "parcel_code", "role"),
-                   scope="enterprise_code", kind="enterprise",
-                   marks={"enterprise": ("enterprise_code",), "parcel": ("parcel_code",)}),
-            Output("derived.seat", key=("enterprise_code",), scope="enterprise_code",
-                   kind="enterprise", marks={"enterprise": ("enterprise_code",)}),
+            Output(
+                "derived.link_candidate",
+                key=("enterprise_code", "parcel_code", "role", "stage", "evidence_key"),
+                scope="enterprise_code",
+                kind="enterprise",
+                marks={"enterprise": ("enterprise_code",)},
+            ),
+            Output(
+                "derived.link",
+                key=("enterprise_code", "parcel_code", "role"),
+                scope="enterprise_code",
+                kind="enterprise",
+                marks={"enterprise": ("enterprise_code",), "parcel": ("parcel_code",)},
+            ),
+            Output(
+                "derived.seat",
+                key=("enterprise_code",),
+                scope="enterprise_code",
+                kind="enterprise",
+                marks={"enterprise": ("enterprise_code",)},
+            ),
             _issues("enterprise"),
         ),
         settings={
@@ -176,27 +215,54 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "allocate_parcels",
-        reads=("core.parcel", "core.enterprise", "core.right", "core.lease", "core.footprint",
-               "derived.link"),
+        reads=(
+            "core.parcel",
+            "core.enterprise",
+            "core.right",
+            "core.lease",
+            "core.footprint",
+            "derived.link",
+        ),
         outputs=(
-            Output("derived.allocation", key=("parcel_code", "enterprise_code"),
-                   scope="parcel_code", kind="parcel",
-                   marks={"parcel": ("parcel_code",), "enterprise": ("enterprise_code",)}),
+            Output(
+                "derived.allocation",
+                key=("parcel_code", "enterprise_code"),
+                scope="parcel_code",
+                kind="parcel",
+                marks={"parcel": ("parcel_code",), "enterprise": ("enterprise_code",)},
+            ),
             _issues("parcel"),
         ),
     ),
     Step(
         "form_units",
-        reads=("core.enterprise", "core.indicator", "core.score", "core.recognition",
-               "derived.link", "derived.allocation"),
+        reads=(
+            "core.enterprise",
+            "core.indicator",
+            "core.score",
+            "core.recognition",
+            "derived.link",
+            "derived.allocation",
+        ),
         outputs=(
-            Output("derived.unit_member",
-                   key=("year", "unit_code", "enterprise_code", "parcel_code"),
-                   scope="component", kind="component",
-                   marks={"parcel": ("parcel_code",), "enterprise": ("enterprise_code",),
-                          "component": ("component",)}),
-            Output("derived.unit", key=("year", "unit_code"), scope="component",
-                   kind="component", marks={"component": ("component",)}),
+            Output(
+                "derived.unit_member",
+                key=("year", "unit_code", "enterprise_code", "parcel_code"),
+                scope="component",
+                kind="component",
+                marks={
+                    "parcel": ("parcel_code",),
+                    "enterprise": ("enterprise_code",),
+                    "component": ("component",),
+                },
+            ),
+            Output(
+                "derived.unit",
+                key=("year", "unit_code"),
+                scope="component",
+                kind="component",
+                marks={"component": ("component",)},
+            ),
             _issues("component"),
         ),
         settings={
@@ -207,19 +273,38 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "measure_coverage",
-        reads=("core.patch", "core.parcel", "core.area", "core.score", "derived.parcel_patch",
-               "derived.parcel_township", "derived.allocation", "derived.unit",
-               "derived.unit_member"),
+        reads=(
+            "core.patch",
+            "core.parcel",
+            "core.area",
+            "core.score",
+            "derived.parcel_patch",
+            "derived.parcel_township",
+            "derived.allocation",
+            "derived.unit",
+            "derived.unit_member",
+        ),
         outputs=(
-            Output("derived.parcel_state", key=("parcel_code",), scope="parcel_code",
-                   kind="parcel", marks={"parcel": ("parcel_code",)}),
-            Output("derived.patch_cover", key=("patch_code", "area_code"), scope="patch_code",
-                   kind="patch", marks={"patch": ("patch_code",),
-                                        "township": ("township_code",)}),
-            Output("derived.township_coverage", key=("area_code",),
-                   marks={"coverage": ("area_code",)}),
-            Output("core.coverage_history", key=("area_code", "run_id"), scope="run_id",
-                   kind="run"),
+            Output(
+                "derived.parcel_state",
+                key=("parcel_code",),
+                scope="parcel_code",
+                kind="parcel",
+                marks={"parcel": ("parcel_code",)},
+            ),
+            Output(
+                "derived.patch_cover",
+                key=("patch_code", "area_code"),
+                scope="patch_code",
+                kind="patch",
+                marks={"patch": ("patch_code",), "township": ("township_code",)},
+            ),
+            Output(
+                "derived.township_coverage", key=("area_code",), marks={"coverage": ("area_code",)}
+            ),
+            Output(
+                "core.coverage_history", key=("area_code", "run_id"), scope="run_id", kind="run"
+            ),
         ),
         settings={
             "area_srid": "county.area_srid",
@@ -240,18 +325,37 @@ STEPS: tuple[Step, ...] = (
         "apply_policies",
         reads=("core.account", "derived.unit_member", "derived.grade"),
         outputs=(
-            Output("derived.policy_electricity", key=("enterprise_code", "account_no"),
-                   marks={"enterprise": ("enterprise_code",)}),
+            Output(
+                "derived.policy_electricity",
+                key=("enterprise_code", "account_no"),
+                marks={"enterprise": ("enterprise_code",)},
+            ),
         ),
         settings={"electricity_grades": "policy.electricity_grades"},
     ),
     Step(
         "publish_layers",
-        reads=("ops.delivery", "ops.issue", "core.area", "core.enterprise", "core.parcel",
-               "core.parcel_lineage", "core.patch", "core.footprint", "derived.parcel_patch",
-               "derived.parcel_township", "derived.link", "derived.seat", "derived.allocation",
-               "derived.unit", "derived.unit_member", "derived.parcel_state",
-               "derived.patch_cover", "derived.township_coverage", "derived.grade"),
+        reads=(
+            "ops.delivery",
+            "ops.issue",
+            "core.area",
+            "core.enterprise",
+            "core.parcel",
+            "core.parcel_lineage",
+            "core.patch",
+            "core.footprint",
+            "derived.parcel_patch",
+            "derived.parcel_township",
+            "derived.link",
+            "derived.seat",
+            "derived.allocation",
+            "derived.unit",
+            "derived.unit_member",
+            "derived.parcel_state",
+            "derived.patch_cover",
+            "derived.township_coverage",
+            "derived.grade",
+        ),
         outputs=(
             _layer("parcel", ("parcel_code",), "parcel_code", "parcel"),
             _layer("enterprise", ("enterprise_code",), "enterprise_code", "enterprise"),
@@ -260,9 +364,13 @@ STEPS: tuple[Step, ...] = (
             _layer("industrial_patch", ("patch_code",), "patch_code", "patch"),
             _layer("township_coverage", ("township_code",), None, None),
             _layer("uncovered_land", ("patch_code", "parcel_code"), "township_code", "township"),
-            Output("layers.review_queue", key=("enterprise_code", "parcel_code", "role"),
-                   scope="enterprise_code", kind="enterprise",
-                   rows=publish_layers.review_queue_rows),
+            Output(
+                "layers.review_queue",
+                key=("enterprise_code", "parcel_code", "role"),
+                scope="enterprise_code",
+                kind="enterprise",
+                rows=publish_layers.review_queue_rows,
+            ),
             _layer("land_change", ("parcel_code",), None, None),
             Output("layers.data_issue", key=("issue_key",), rows=publish_layers.data_issue_rows),
         ),

@@ -316,7 +316,7 @@ BEGIN
     FROM (
       VALUES
         ('data_issue', 'fid', '序号 Row number within the layer'),
-        ('data_issue', 'issue_id', '问题编号 Issue in ops.issue'),
+        ('data_issue', 'issue_key', '问题编号 Key of the issue'),
         ('data_issue', 'rule', '规则 Rule that found it'),
         ('data_issue', 'severity', '严重程度 Severity'),
         ('data_issue', 'feed', '数据类别 Feed that it concerns'),

@@ -7,14 +7,19 @@ Run by the system's Python: qgis_probe.py REQUEST.json, where the request names 
 import json
 import os
 import sys
+from pathlib import Path
 
 from qgis.core import (
     QgsApplication,
     QgsDataSourceUri,
+    QgsExpression,
+    QgsExpressionContext,
+    QgsExpressionContextUtils,
     QgsMapRendererParallelJob,
     QgsMapSettings,
     QgsProject,
     QgsRectangle,
+    QgsRenderContext,
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QSize
@@ -39,11 +44,14 @@ def draw(layers, extent, path, size=(1000, 800)):
     settings.setBackgroundColor(QColor("#ffffff"))
     settings.setExtent(extent)
     settings.setFlag(QgsMapSettings.Antialiasing)
+    context = QgsExpressionContext()
+    context.appendScope(QgsExpressionContextUtils.mapSettingsScope(settings))
+    settings.setExpressionContext(context)
     job = QgsMapRendererParallelJob(settings)
     job.start()
     job.waitForFinished()
     image = job.renderedImage()
-    image.save(path)
+    image.save(str(path))
     return colours(image), settings.scale()
 
 
@@ -63,6 +71,19 @@ def zoomed(layer, scale=8000.0, size=(1000, 800)):
     return None
 
 
+def label_texts(layer):
+    """The label of each of the first features by its key."""
+    expression = QgsExpression(layer.labeling().settings().fieldName)
+    context = QgsExpressionContext(QgsExpressionContextUtils.globalProjectLayerScopes(layer))
+    texts = {}
+    for feature in layer.getFeatures():
+        context.setFeature(feature)
+        texts[feature["fid"]] = expression.evaluate(context)
+        if len(texts) == 100:
+            break
+    return texts
+
+
 def describe(layer, picture):
     if not layer.isValid():
         return {"valid": False, "error": layer.error().summary()}
@@ -74,6 +95,7 @@ def describe(layer, picture):
         "crs": layer.crs().authid(),
         "key": [fields[i].name() for i in layer.primaryKeyAttributes()],
         "renderer": renderer.type(),
+        "used": sorted(renderer.usedAttributes(QgsRenderContext())),
         "legend": [item.label() for item in renderer.legendSymbolItems()],
         "aliases": {field.name(): field.alias() for field in fields},
         "comments": {field.name(): field.comment() for field in fields},
@@ -82,6 +104,13 @@ def describe(layer, picture):
         "hidden_beyond": layer.minimumScale() if layer.hasScaleBasedVisibility() else None,
         "read_only": layer.readOnly(),
     }
+    if renderer.type() == "graduatedSymbol":
+        found["classes"] = {
+            value: getattr(renderer.rangeForValue(value), "label", str)()
+            for value in (-1.0, 0.0, 0.69996, 0.7, 0.70004, 1.0)
+        }
+    if layer.labelsEnabled():
+        found["label_texts"] = label_texts(layer)
     extent = zoomed(layer)
     if extent is not None:
         found["colours"], _ = draw([layer], extent, picture)
@@ -99,10 +128,10 @@ def open_project(path, out):
     project = QgsProject.instance()
     project.clear()
     found = {"read": project.read(path), "title": project.title(), "crs": project.crs().authid()}
-    label = os.path.splitext(os.path.basename(path))[0]
+    label = Path(path).stem
     layers = list(project.mapLayers().values())
     found["layers"] = {
-        layer.shortName(): describe(layer, os.path.join(out, f"{label}-{layer.shortName()}.png"))
+        layer.shortName(): describe(layer, out / f"{label}-{layer.shortName()}.png")
         for layer in layers
     }
     found["names"] = [layer.name() for layer in layers]
@@ -117,32 +146,29 @@ def open_project(path, out):
         extent = zoomed(shown[0], 12000.0) if shown and shown[0].isValid() else None
         entry = {"layers": [layer.shortName() for layer in shown]}
         if extent is not None:
-            picture = os.path.join(out, f"{label}-theme-{number}.png")
+            picture = out / f"{label}-theme-{number}.png"
             entry["colours"], entry["scale"] = draw(shown, extent, picture)
-            entry["picture"] = picture
         found["themes"][theme] = entry
     view = project.viewSettings().defaultViewExtent()
     if not view.isEmpty():
         order = project.layerTreeRoot().checkedLayers()
-        found["first_view"], _ = draw(
-            order, QgsRectangle(view), os.path.join(out, f"{label}-first.png")
-        )
+        found["first_view"], _ = draw(order, QgsRectangle(view), out / f"{label}-first.png")
     return found
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        request = json.load(file)
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    out = Path(request["out"])
     application = QgsApplication([], False)
     application.initQgis()
     answer = {"layers": {}, "projects": {}}
     for name, source in request.get("sources", {}).items():
         layer = open_layer(name, source)
-        picture = os.path.join(request["out"], f"{name.replace('/', '-')}.png")
+        picture = out / f"{name.replace('/', '-')}.png"
         answer["layers"][name] = describe(layer, picture)
     for path in request.get("projects", []):
-        answer["projects"][os.path.basename(path)] = open_project(path, request["out"])
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        answer["projects"][Path(path).name] = open_project(path, out)
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
     # QGIS may crash while Python tears its objects down.
     os._exit(0)

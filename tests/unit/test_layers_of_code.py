@@ -14,9 +14,9 @@ PACKAGE = Path(pipeline.__file__).parent
 # Each part and what it may import besides itself; parts not named may import all but the cli.
 MAY_IMPORT = {
     "domain": set(),
-    "feeds": {"domain", "errors", "settings"},
-    "outputs": {"domain", "errors", "settings"},
-    "steps": {"feeds", "outputs", "domain", "database", "errors", "settings"},
+    "feeds": {"domain", "errors", "settings", "_paths"},
+    "outputs": {"domain", "errors", "settings", "_paths", "messages"},
+    "steps": {"feeds", "outputs", "domain", "database", "errors", "settings", "_paths", "messages"},
 }
 MAY_IMPORT_CLI = {"cli", "__main__"}
 

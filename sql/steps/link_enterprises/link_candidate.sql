@@ -63,7 +63,7 @@ lease AS (
 ),
 coded AS (
   SELECT e.enterprise_code, r.parcel_code, 'owner' AS role, 'right_code' AS stage, 1 AS stage_no,
-    'right_holder_code' AS reason, r.record_key AS evidence_key, NULL AS score,
+    'right_holder_code' AS reason, r.record_key AS evidence_key, CAST(NULL AS numeric) AS score,
     false AS is_ambiguous, r.valid_from, r.valid_to
   FROM enterprise AS e
   JOIN held AS r ON r.holder_code = e.credit_code
@@ -194,7 +194,7 @@ weak AS (
 )
 SELECT
   c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no, c.reason, c.evidence_key,
-  coalesce(CAST(c.score AS numeric), CAST(args.stage_score ->> c.stage AS numeric), 0) AS score,
+  coalesce(c.score, CAST(args.stage_score ->> c.stage AS numeric), 0) AS score,
   c.is_ambiguous, c.valid_from, c.valid_to
 FROM args
 CROSS JOIN (

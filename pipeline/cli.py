@@ -1,0 +1,474 @@
+"""Commands and exit codes; no logic.
+
+Every command works on the workspace of ``--workspace``, else ``DIQI_WORKSPACE``, else the current
+folder.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipeline.errors import DiqiError, UsageError
+from pipeline.messages import both
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="diqi",
+    help="地企融合：一码关联、评价覆盖面、一张图。 Land-enterprise fusion for a county.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+server_app = typer.Typer(help="本工作区的数据库 The workspace's own PostGIS.", no_args_is_help=True)
+app.add_typer(server_app, name="server")
+
+Workspace = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="工作区文件夹 Folder of the county.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON Print JSON.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", help="业务日期 Business date, YYYY-MM-DD; today by default."),
+]
+
+console = Console()
+log = Console(stderr=True)
+
+
+def _guarded(function: Callable[P, None]) -> Callable[P, None]:
+    """Print a person's error in words and leave with its exit code; bugs keep their trace."""
+
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except DiqiError as error:
+            zh, en = both(error.code, error.params)
+            log.print(f"错误：{zh}", style="red", markup=False, highlight=False)
+            log.print(f"error: {en}", markup=False, highlight=False)
+            raise typer.Exit(error.exit_code) from error
+
+    return guarded
+
+
+def _settings(workspace: Path | None) -> Settings:
+    from pipeline.settings import default_workspace, load_settings
+
+    return load_settings(workspace.resolve() if workspace else default_workspace())
+
+
+def _date(text: str | None) -> dt.date:
+    if text is None:
+        return dt.datetime.now(tz=dt.UTC).astimezone().date()
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError("usage.date", text=text) from error
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A line that moves on a terminal, plain log lines elsewhere."""
+    if not log.is_terminal:
+        yield lambda name: log.print(f"step {name}", highlight=False)
+        return
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log
+    ) as progress:
+        task = progress.add_task("load_feeds")
+        yield lambda name: progress.update(task, description=name)
+
+
+def _print_json(value: object) -> None:
+    from pipeline.outputs.console import plain
+
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+
+
+@app.command()
+@_guarded
+def init(
+    folder: Annotated[Path, typer.Argument(help="新工作区 Folder to make.")],
+    code: Annotated[str, typer.Option(help="县级行政区代码 County code, 6 digits.")],
+    name: Annotated[str, typer.Option(help="名称 Name of the county.")],
+    crs: Annotated[str, typer.Option(help="投影坐标系 Projected CRS.")] = "EPSG:4549",
+) -> None:
+    """建立工作区。 Make a workspace.
+
+    Example: diqi init mycounty --code 330299 --name 青岚县
+    """
+    from pipeline.settings import load_settings
+    from pipeline.workspace import create_workspace
+
+    create_workspace(folder.resolve(), code=code, name=name, crs=crs)
+    load_settings(folder.resolve())
+    console.print(f"{folder}/inbox/ 放入来件，然后 diqi run -w {folder}", highlight=False)
+    console.print(f"put the deliveries into {folder}/inbox/, then: diqi run -w {folder}")
+
+
+@app.command()
+@_guarded
+def demo(
+    folder: Annotated[Path, typer.Argument(help="文件夹 Folder.")] = Path("demo-county"),
+    as_json: AsJson = False,
+) -> None:
+    """载入并运行手绘的虚构乡镇。 Load and run the invented township.
+
+    Example: diqi demo demo-county
+    """
+    from pipeline.demo import AS_OF, make_demo
+    from pipeline.settings import load_settings
+
+    workspace = folder.resolve()
+    make_demo(workspace)
+    _run(load_settings(workspace), AS_OF, as_json=as_json)
+
+
+@app.command()
+@_guarded
+def load(
+    workspace: Workspace = None,
+    withdraw: Annotated[int | None, typer.Option(help="撤回来件 Withdraw a delivery.")] = None,
+    release: Annotated[int | None, typer.Option(help="恢复来件 Release a delivery.")] = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """载入 inbox 中的来件，不运行后续步骤。 Load what lies in the inbox, without running the steps.
+
+    Example: diqi load -w mycounty
+    """
+    from pipeline.outputs.console import show_deliveries
+    from pipeline.publication import change_delivery, delivery_summary
+    from pipeline.run import load as load_inbox
+    from pipeline.workspace import open_database
+
+    settings = _settings(workspace)
+    engine = open_database(settings)
+    if withdraw is not None or release is not None:
+        action = "withdraw" if withdraw is not None else "release"
+        number = withdraw if withdraw is not None else release
+        file = change_delivery(engine, number or 0, action)
+        console.print(f"{action}: {file} (diqi run 后生效 takes effect with the next diqi run)")
+        return
+    deliveries = [
+        delivery_summary(d) for d in load_inbox(engine, settings, as_of=_date(as_of))
+    ]
+    if as_json:
+        _print_json(deliveries)
+    else:
+        show_deliveries(console, deliveries)
+
+
+@app.command()
+@_guarded
+def run(
+    workspace: Workspace = None,
+    full: Annotated[bool, typer.Option("--full", help="全部重算 Recompute everything.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="试算，不改动 Change nothing.")
+    ] = False,
+    as_of: AsOf = None,
+    accept: Annotated[
+        str | None, typer.Option(help="放行被拦截的运行，写明原因 Pass the gate, with a reason.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """载入、计算、检查、发布。 Load, compute, check, publish.
+
+    Example: diqi run -w mycounty --as-of 2026-06-30
+    """
+    _run(
+        _settings(workspace),
+        _date(as_of),
+        is_full=full,
+        is_dry=dry_run,
+        accept=accept,
+        as_json=as_json,
+    )
+
+
+@app.command()
+@_guarded
+def nightly(workspace: Workspace = None, as_of: AsOf = None) -> None:
+    """夜间运行，输出一行 JSON 供监控。 The nightly run; prints one JSON line for monitoring.
+
+    Example: diqi nightly -w mycounty
+    """
+    from pipeline.outputs.console import plain
+    from pipeline.publication import run_summary, write_files
+    from pipeline.run import run as run_all
+    from pipeline.workspace import open_database
+
+    settings = _settings(workspace)
+    engine = open_database(settings)
+    result = run_all(engine, settings, as_of=_date(as_of))
+    write_files(engine, settings, result)
+    sys.stdout.write(json.dumps(plain(run_summary(result)), ensure_ascii=False) + "\n")
+
+
+def _run(
+    settings: Settings,
+    as_of: dt.date,
+    *,
+    as_json: bool,
+    is_full: bool = False,
+    is_dry: bool = False,
+    accept: str | None = None,
+) -> None:
+    from pipeline.outputs import console as out
+    from pipeline.publication import read_status, run_summary, write_files
+    from pipeline.run import run as run_all
+    from pipeline.workspace import open_database
+
+    engine = open_database(settings)
+    with _progress() as watch:
+        result = run_all(
+            engine,
+            settings,
+            as_of=as_of,
+            is_full=is_full,
+            is_dry=is_dry,
+            accept=accept,
+            watch=watch,
+        )
+    summary = run_summary(result)
+    if result.is_dry:
+        if as_json:
+            _print_json(summary)
+        else:
+            out.show_steps(console, summary["steps"])
+            console.print("试运行，未作任何改动 dry run: nothing was changed")
+        return
+    paths = write_files(engine, settings, result)
+    status = read_status(engine)
+    if as_json:
+        files = {name: str(path) for name, path in paths.items()}
+        _print_json({**summary, "coverage": status["coverage"], "files": files})
+        return
+    out.show_deliveries(console, status["deliveries"])
+    out.show_issues(console, status["issues"])
+    out.show_steps(console, summary["steps"])
+    out.show_seats(console, status["seats"])
+    out.show_coverage(console, status["coverage"])
+    for feed in result.missing_feeds:
+        for line in both(f"report.missing.{feed}", {"feed": feed}):
+            console.print(f"- {line}", style="yellow")
+    for file in result.unknown_files:
+        console.print(f"- 未识别的文件 unknown file: {file}", style="yellow", highlight=False)
+    if result.written == 0:
+        console.print("没有变化 nothing changed")
+    for name, path in paths.items():
+        console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+@_guarded
+def check(
+    workspace: Workspace = None,
+    is_self: Annotated[
+        bool,
+        typer.Option("--self", help="检查程序自身 Check the installation, without a database."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """检查各项约束。 Run every check on the live database.
+
+    Example: diqi check -w mycounty
+    """
+    from pipeline.selfcheck import check_database, check_installation
+
+    if is_self:
+        found: dict[str, Any] = check_installation()
+    else:
+        from pipeline.workspace import open_database
+
+        settings = _settings(workspace)
+        found = check_database(open_database(settings), settings)
+    if as_json:
+        _print_json(found)
+        return
+    for name, state in found.items():
+        console.print(f"{name}: {state}", highlight=False)
+
+
+@app.command()
+@_guarded
+def status(workspace: Workspace = None, as_json: AsJson = False) -> None:
+    """当前发布的结果。 What is published now.
+
+    Example: diqi status -w mycounty
+    """
+    from pipeline.outputs import console as out
+    from pipeline.publication import read_status
+    from pipeline.workspace import open_database
+
+    found = read_status(open_database(_settings(workspace)))
+    if as_json:
+        _print_json(found)
+        return
+    for name in ("run", "published"):
+        said = found[name] or {}
+        console.print(f"{name}: " + ", ".join(f"{k} {v}" for k, v in said.items() if v is not None))
+    out.show_deliveries(console, found["deliveries"])
+    out.show_issues(console, found["issues"])
+    out.show_seats(console, found["seats"])
+    out.show_coverage(console, found["coverage"])
+
+
+@app.command()
+@_guarded
+def history(
+    workspace: Workspace = None,
+    limit: Annotated[int, typer.Option(help="条数 How many runs.")] = 20,
+    deliveries: Annotated[
+        bool, typer.Option("--deliveries", help="列出来件 List the deliveries instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """历次运行。 The last runs, newest first.
+
+    Example: diqi history -w mycounty --json
+    """
+    from pipeline.outputs.console import show_deliveries
+    from pipeline.publication import read_history, read_status
+    from pipeline.workspace import open_database
+
+    engine = open_database(_settings(workspace))
+    if deliveries:
+        rows = read_status(engine)["deliveries"]
+        if as_json:
+            _print_json(rows)
+        else:
+            show_deliveries(console, rows)
+        return
+    runs = read_history(engine, limit)
+    if as_json:
+        _print_json(runs)
+        return
+    for row in runs:
+        error = f" {row['error_code']}" if row["error_code"] else ""
+        console.print(
+            f"{row['run_id']:>5}  {row['as_of']}  {row['started_at']:%Y-%m-%d %H:%M:%S}  "
+            f"{row['state']}{error}",
+            highlight=False,
+        )
+
+
+@app.command()
+@_guarded
+def explain(
+    kind: Annotated[
+        Literal["enterprise", "parcel", "township", "patch"],
+        typer.Argument(help="对象 What to explain."),
+    ],
+    key: Annotated[str, typer.Argument(help="代码或名称 Code or unique name.")],
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """从来件到结果的来龙去脉。 The chain from delivered rows to the published figure.
+
+    Example: diqi explain parcel 330299001001GB00001 -w mycounty
+    """
+    from sqlalchemy import text
+
+    from pipeline.database import database_errors
+    from pipeline.explain import explain as tell
+    from pipeline.explain import render
+    from pipeline.workspace import open_database
+
+    engine = open_database(_settings(workspace))
+    with database_errors(), engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        story = tell(connection, kind, key)
+    if as_json:
+        _print_json(story)
+    else:
+        sys.stdout.write(render(story) + "\n")
+
+
+@server_app.command("start")
+@_guarded
+def server_start(workspace: Workspace = None) -> None:
+    """启动数据库。 Start the private PostGIS.
+
+    Example: diqi server start -w mycounty
+    """
+    from pipeline.workspace import open_database
+
+    settings = _settings(workspace)
+    open_database(settings)
+    console.print("running")
+
+
+@server_app.command("stop")
+@_guarded
+def server_stop(workspace: Workspace = None) -> None:
+    """停止数据库。 Stop the private PostGIS.
+
+    Example: diqi server stop -w mycounty
+    """
+    from pipeline.server import PrivateServer
+
+    PrivateServer(_settings(workspace).workspace).stop()
+    console.print("stopped")
+
+
+@server_app.command("status")
+@_guarded
+def server_status(workspace: Workspace = None, as_json: AsJson = False) -> None:
+    """数据库状态。 State of the private PostGIS.
+
+    Example: diqi server status -w mycounty
+    """
+    import dataclasses
+
+    from pipeline.server import PrivateServer
+
+    found = dataclasses.asdict(PrivateServer(_settings(workspace).workspace).status())
+    if as_json:
+        _print_json(found)
+        return
+    for name, value in found.items():
+        console.print(f"{name}: {value}", highlight=False, soft_wrap=True)
+
+
+@server_app.command("dsn")
+@_guarded
+def server_dsn(workspace: Workspace = None) -> None:
+    """连接串，一行。 One libpq connection string on one line.
+
+    Example: psql "$(diqi server dsn -w mycounty)"
+    """
+    from pipeline.workspace import dsn_of
+
+    sys.stdout.write(dsn_of(_settings(workspace)) + "\n")
+
+
+@server_app.command("prepare-sql")
+@_guarded
+def server_prepare_sql(workspace: Workspace = None) -> None:
+    """给定服务器的管理员须执行的语句。 What the administrator of a given server must run.
+
+    Example: diqi server prepare-sql -w mycounty | psql -U postgres -d county
+    """
+    from pipeline.workspace import preparation
+
+    sys.stdout.write(preparation(_settings(workspace)))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,44 @@
+"""``diqi explain``: the chain from delivered rows to a published figure, for one subject."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from sqlalchemy import Connection
+
+from pipeline.explain.book import TABLES, Book, Story, reflect
+from pipeline.explain.enterprise import enterprise_story
+from pipeline.explain.parcel import parcel_story
+from pipeline.explain.patch import patch_story
+from pipeline.explain.render import render
+from pipeline.explain.township import township_story
+
+__all__ = ["Kind", "Story", "explain", "reflect", "render"]
+
+Kind = Literal["enterprise", "parcel", "township", "patch"]
+
+_STORIES: Final[dict[Kind, Callable[[Book, str], Story]]] = {
+    "enterprise": enterprise_story,
+    "parcel": parcel_story,
+    "township": township_story,
+    "patch": patch_story,
+}
+
+
+def explain(connection: Connection, kind: Kind, key: str) -> Story:
+    """Tell how a figure came about, from the delivered rows to the published layer.
+
+    Shape:  a kind and a key in (enterprise: its code, its credit code, or its name where one alone
+            bears it; parcel: its code, held now or once; township: area code or name; patch: its
+            code); a dict of JSON values out, no geometry. Closed values stay codes: ``render``
+            puts them into words.
+    Units:  square metres, mu where a name ends in ``_mu``; exact decimals as text.
+    CRS:    none (no geometry).
+    Errors: UsageError ``explain.not_found``; ``explain.not_unique`` where a name has several.
+    Source: design section 6; invariant 10. Reads only, in the transaction that the caller began.
+    """
+    book = Book(connection, reflect(connection, TABLES))
+    wanted = key.strip()
+    story = _STORIES[kind](book, wanted)
+    return {"kind": kind, "asked": wanted, "publication": book.publication, **story}

@@ -1,0 +1,114 @@
+"""The story of an enterprise: record, seat, links, shares, unit, grade, published row."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, select
+
+from pipeline.errors import UsageError
+from pipeline.explain.book import Book, Story, not_found
+from pipeline.explain.land import allocations, unit_codes, units
+from pipeline.explain.links import links, other_candidates
+
+
+def enterprise_story(book: Book, key: str) -> Story:
+    """Tell where an enterprise sits, on which evidence, and what follows.
+
+    Shape:  code, credit code or unique name in; a dict out, see ``pipeline.explain.explain``.
+    Units:  square metres.
+    CRS:    none (no geometry).
+    Errors: UsageError explain.not_found, explain.not_unique.
+    Source: design, invariants 5 and 10.
+    """
+    code = _find(book, key)
+    enterprise = book.table("core.enterprise")
+    versions = book.records("enterprise", enterprise.c.enterprise_code == code)
+    link, allocation = book.table("derived.link"), book.table("derived.allocation")
+    member = book.table("derived.unit_member")
+    found = links(book, link.c.enterprise_code == code)
+    own_units = unit_codes(book, member.c.enterprise_code == code)
+    account, score = book.table("core.account"), book.table("core.score")
+    return {
+        "key": code,
+        "record": next((row for row in versions if row["to_run"] is None), None),
+        "earlier": [row for row in versions if row["to_run"] is not None],
+        "seat": _seat(book, code),
+        "links": found,
+        "other_candidates": other_candidates(book, code, found),
+        "allocation": allocations(book, allocation.c.enterprise_code == code),
+        "units": units(book, own_units),
+        "scores": book.open_records("score", score.c.enterprise_code == code),
+        "accounts": book.open_records("account", account.c.enterprise_code == code),
+        "electricity": _electricity(book, code),
+        "issues": book.issues([code, *own_units]),
+        "published": _published(book, code),
+    }
+
+
+def _find(book: Book, key: str) -> str:
+    """The code of the enterprise that a key names, first among those in force."""
+    enterprise = book.table("core.enterprise").c
+    for column in (enterprise.enterprise_code, enterprise.credit_code, enterprise.name):
+        for condition in (enterprise.to_run.is_(None), enterprise.to_run.is_not(None)):
+            codes = _codes(book, column == key, condition)
+            if len(codes) == 1:
+                return codes[0]
+            if codes:
+                raise UsageError(
+                    "explain.not_unique", kind="enterprise", key=key, codes=", ".join(codes)
+                )
+    raise not_found("enterprise", key)
+
+
+def _codes(book: Book, *conditions: ColumnElement[bool]) -> list[str]:
+    """Codes of enterprises that meet the conditions."""
+    code = book.table("core.enterprise").c.enterprise_code
+    return [
+        row["enterprise_code"]
+        for row in book.rows(select(code).distinct().where(*conditions).order_by(code))
+    ]
+
+
+def _seat(book: Book, code: str) -> Story | None:
+    """The seat, with the township's name and the decision that made it, where a person did."""
+    seat, decision = book.table("derived.seat"), book.table("core.current_decision")
+    found = book.one(
+        select(*book.columns("derived.seat")).where(seat.c.enterprise_code == code)
+    )
+    if found is None:
+        return None
+    names = book.area_names([found["township_code"]])
+    decided = book.rows(
+        select(decision.c.kind, decision.c.decision_id, decision.c.author, decision.c.reason)
+        .where(decision.c.enterprise_code == code, decision.c.parcel_code.is_(None))
+        .order_by(decision.c.decision_id)
+    )
+    return {
+        **found,
+        "township_name": names.get(found["township_code"]),
+        "decision": decided[-1] if decided else None,
+    }
+
+
+def _electricity(book: Book, code: str) -> list[Story]:
+    """Whether its accounts are listed for differential electricity prices."""
+    policy = book.table("derived.policy_electricity")
+    return book.rows(
+        select(*book.columns("derived.policy_electricity"))
+        .where(policy.c.enterprise_code == code)
+        .order_by(policy.c.account_no)
+    )
+
+
+def _published(book: Book, code: str) -> Story:
+    """The rows of the layers that show it."""
+    point, land = book.table("layers.enterprise"), book.table("layers.enterprise_land")
+    return {
+        "enterprise": book.one(
+            select(*book.columns("layers.enterprise")).where(point.c.enterprise_code == code)
+        ),
+        "enterprise_land": book.rows(
+            select(*book.columns("layers.enterprise_land"))
+            .where(land.c.enterprise_code == code)
+            .order_by(land.c.parcel_code)
+        ),
+    }

@@ -1,0 +1,163 @@
+"""Links of enterprises to parcels for ``explain``: evidence as records, and what was not chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, select
+
+from pipeline.explain.book import Book, Story
+
+# Where the evidence keys of a stage lead: a feed and the column of core.<feed> that holds them.
+EVIDENCE: Final[dict[str, tuple[str, str]]] = {
+    "right_code": ("right", "record_key"),
+    "lease_code": ("lease", "lease_no"),
+    "registry_parcel": ("enterprise", "enterprise_code"),
+    "registry_certificate": ("right", "record_key"),
+    "footprint_drawn": ("footprint", "footprint_code"),
+    "right_name": ("right", "record_key"),
+    "lease_name": ("lease", "lease_no"),
+    "address": ("parcel", "parcel_code"),
+    "point": ("enterprise", "enterprise_code"),
+}
+_DECISION: Final = "decision "
+# Stages up to this one rest on codes and settle an enterprise together.
+_LAST_CODED_STAGE: Final = 4
+
+
+def evidence(book: Book, stage: str, keys: Sequence[str]) -> list[Story]:
+    """Lead the evidence keys of a stage back to the records that they name.
+
+    Shape:  a stage and its keys in; records as ``Book.records`` gives them, or decisions, out.
+    Units:  as in core.
+    CRS:    none (no geometry).
+    Errors: KeyError on an unknown stage (a bug).
+    Source: sql/steps/link_enterprises/link_candidate.sql.
+    """
+    if stage == "decision":
+        return decisions(book, [int(key.removeprefix(_DECISION)) for key in keys])
+    feed, column = EVIDENCE[stage]
+    return book.open_records(feed, book.table(f"core.{feed}").c[column].in_(keys))
+
+
+def decisions(book: Book, ids: Sequence[int]) -> list[Story]:
+    """What people decided, by number.
+
+    Shape:  numbers in; dicts of feed ``decision``, record_key and values out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: core.decision (append-only).
+    """
+    decision = book.table("core.decision")
+    rows = book.rows(
+        select(*book.columns("core.decision", "evidence_hash"))
+        .where(decision.c.decision_id.in_(ids))
+        .order_by(decision.c.decision_id)
+    )
+    return [
+        {"feed": "decision", "record_key": str(row["decision_id"]), "values": row} for row in rows
+    ]
+
+
+def links(book: Book, *conditions: ColumnElement[bool]) -> list[Story]:
+    """Links with the records that they rest on, accepted first.
+
+    Shape:  conditions on ``derived.link`` in; its rows, with ``evidence`` and the enterprise's
+            name, out.
+    Units:  scores 0 to 1.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: derived.link.
+    """
+    link = book.table("derived.link")
+    rows = book.rows(
+        select(*book.columns("derived.link"))
+        .where(*conditions)
+        .order_by(link.c.status, link.c.enterprise_code, link.c.parcel_code, link.c.role)
+    )
+    names = book.enterprise_names(row["enterprise_code"] for row in rows)
+    return [
+        {
+            **row,
+            "enterprise_name": names.get(row["enterprise_code"]),
+            "evidence": evidence(book, row["stage"], row["evidence_keys"]),
+            "decision": _current_decision(book, row["enterprise_code"], row["parcel_code"]),
+        }
+        for row in rows
+    ]
+
+
+def other_candidates(book: Book, enterprise_code: str, found: Sequence[Story]) -> list[Story]:
+    """Evidence that made no link, and why it was not chosen.
+
+    Shape:  an enterprise and its links in; rows of ``derived.link_candidate`` with ``outcome`` and
+            ``evidence`` out.
+    Units:  scores 0 to 1.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: sql/steps/link_enterprises/link.sql.
+    """
+    candidate = book.table("derived.link_candidate")
+    rows = book.rows(
+        select(*book.columns("derived.link_candidate"))
+        .where(candidate.c.enterprise_code == enterprise_code)
+        .order_by(candidate.c.stage_no, candidate.c.parcel_code, candidate.c.evidence_key)
+    )
+    settled_at = _settled_at(found, rows)
+    return [
+        {
+            **row,
+            "outcome": _outcome(row, found, rows, settled_at),
+            "evidence": evidence(book, row["stage"], [row["evidence_key"]]),
+        }
+        for row in rows
+        if not any(_is_used(row, link) for link in found)
+    ]
+
+
+def _current_decision(book: Book, enterprise_code: str, parcel_code: str) -> Story | None:
+    """What a person decided on this pair, where somebody did."""
+    decision = book.table("core.current_decision")
+    found = book.one(
+        select(decision.c.decision_id).where(
+            decision.c.enterprise_code == enterprise_code, decision.c.parcel_code == parcel_code
+        )
+    )
+    return None if found is None else decisions(book, [found["decision_id"]])[0]
+
+
+def _is_used(candidate: Story, link: Story) -> bool:
+    """Whether a link rests on this piece of evidence."""
+    return (
+        all(candidate[name] == link[name] for name in ("parcel_code", "role", "stage"))
+        and candidate["evidence_key"] in link["evidence_keys"]
+    )
+
+
+def _settled_at(found: Sequence[Story], candidates: Sequence[Story]) -> int | None:
+    """The stage that settled the enterprise; 4 where a code or a person did."""
+    numbers = {row["stage"]: int(row["stage_no"]) for row in candidates}
+    accepted = [numbers.get(link["stage"], 0) for link in found if link["status"] == "accepted"]
+    return max(_LAST_CODED_STAGE, min(accepted)) if accepted else None
+
+
+def _outcome(
+    candidate: Story, found: Sequence[Story], every: Sequence[Story], settled_at: int | None
+) -> str:
+    """Why a piece of evidence made no link of its own; a code of the list ``outcome``."""
+    here = [link for link in found if link["parcel_code"] == candidate["parcel_code"]]
+    if any(link["stage"] == "decision" for link in here):
+        return "decided_by_person"
+    if any(link["role"] == candidate["role"] for link in here):
+        return "better_evidence_for_it"
+    if candidate["role"] == "operator" and any(
+        other["parcel_code"] == candidate["parcel_code"]
+        and other["role"] != "operator"
+        and other["stage_no"] <= candidate["stage_no"]
+        for other in every
+    ):
+        return "role_known"
+    is_later = settled_at is not None and candidate["stage_no"] > settled_at
+    return "settled_earlier" if is_later else "does_not_decide"

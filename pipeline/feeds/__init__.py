@@ -1,0 +1,1 @@
+"""Delivered files into clean batches: discovery, encoding, CRS, tables, contracts, cleaning."""

@@ -1,0 +1,287 @@
+"""Feed contracts: which delivered file serves which canonical table, and how its columns map.
+
+``config/sources.toml`` holds one contract per canonical feed; a workspace's own ``sources.toml``
+is merged over it, feed by feed and column by column. A key that nobody knows is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import pyproj
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import SettingsError
+
+FEEDS = (
+    "patch",
+    "parcel",
+    "right",
+    "lease",
+    "enterprise",
+    "footprint",
+    "indicator",
+    "recognition",
+    "account",
+    "score",
+    "area",
+)
+
+ColumnType = Literal[
+    "text",
+    "code",
+    "parcel_code",
+    "unit_code",
+    "credit_code",
+    "certificate_key",
+    "name_key",
+    "address_key",
+    "number",
+    "integer",
+    "share",
+    "date",
+]
+
+# Where a column comes from. A workspace that names one of the first four replaces all of them.
+_ORIGIN = ("aliases", "from", "first_of", "value", "separator", "take")
+# What a contract says about the file and about people, but not about the rows.
+_NOT_IN_HASH = {
+    "title_zh",
+    "title_en",
+    "office",
+    "required",
+    "files",
+    "max_bad_share",
+    "min_bad_rows",
+}
+
+
+@dataclass(frozen=True)
+class County:
+    """What cleaning must know of the county; ``extent`` is in the county's CRS."""
+
+    code: str
+    crs: str
+    parcel_scheme: str = "gbt37346"
+    address_style: Literal["zh", "us"] = "zh"
+    address_prefixes: tuple[str, ...] = ()
+    extent: tuple[float, ...] | None = None
+
+    @property
+    def srid(self) -> int:
+        """EPSG code of the county's CRS."""
+        epsg = pyproj.CRS.from_user_input(self.crs).to_epsg()
+        assert epsg is not None  # noqa: S101 - settings have seen to it
+        return epsg
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True
+    )
+
+
+class Column(_Model):
+    """How one canonical column, or a part that others are built from, is delivered."""
+
+    type: ColumnType = "text"
+    aliases: tuple[str, ...] = ()
+    parts: tuple[str, ...] = Field(default=(), alias="from")
+    separator: str = ""
+    first_of: tuple[str, ...] = ()
+    value: str | None = None
+    take: int | None = Field(default=None, ge=1)
+    default: str | None = None
+    required: bool = False
+    unit: str | None = None
+    unit_column: str | None = None
+    unit_codes: dict[str, str] = {}
+    codes: dict[str, str] = {}
+    otherwise: str | None = None
+    pad_left: int | None = Field(default=None, ge=1)
+    pad_right: int | None = Field(default=None, ge=1)
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    inclusive_end: bool = False
+    personal: bool = False
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Names of the columns, parts or headings that this one is built from."""
+        return (*self.parts, *self.first_of)
+
+
+class PointColumns(_Model):
+    """Headings of two columns that hold a point; ``crs`` is ``county`` or an authority code."""
+
+    x: tuple[str, ...]
+    y: tuple[str, ...]
+    crs: str
+
+
+class Melted(_Model):
+    """One indicator of a wide table: a column of its own, and the unit of its figures."""
+
+    indicator: str
+    aliases: tuple[str, ...]
+    unit: str
+
+
+class Contract(_Model):
+    """The contract of one canonical feed."""
+
+    feed: str
+    title_zh: str
+    title_en: str
+    office: str
+    required: bool = False
+    files: tuple[str, ...]
+    layer: str | None = None
+    geometry: Literal["none", "point", "polygon"] = "none"
+    geometry_required: bool = False
+    point: PointColumns | None = None
+    key: tuple[str, ...]
+    scope_column: str | None = None
+    county_prefix: str | None = None
+    encoding: str = "auto"
+    crs: str = "file"
+    max_bad_share: Decimal = Field(default=Decimal("0.05"), ge=0, le=1)
+    min_bad_rows: int = Field(default=5, ge=0)
+    columns: dict[str, Column]
+    parts: dict[str, Column] = {}
+    melt: tuple[Melted, ...] = ()
+    never_stored: tuple[str, ...] = ()
+
+    def column(self, name: str) -> Column | None:
+        """A canonical column or part by its name."""
+        return self.columns.get(name) or self.parts.get(name)
+
+    @property
+    def contract_hash(self) -> str:
+        """Hash of all that decides what a delivered row becomes, without titles and file names."""
+        effective = self.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_HASH)
+        text = json.dumps(effective, sort_keys=True, ensure_ascii=False)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def load_contracts(default_path: Path, workspace_path: Path | None = None) -> dict[str, Contract]:
+    """Read the contracts, the workspace's own over the default ones.
+
+    Tables merge key by key; lists and single values replace. A column for which the workspace
+    names an origin (``aliases``, ``from``, ``first_of``, ``value``) loses the default's origin.
+
+    Shape:  two TOML files in; one contract per canonical feed out, in the order of ``FEEDS``.
+    Units:  as declared per column.
+    CRS:    as declared per feed.
+    Errors: SettingsError (contract.unreadable, contract.invalid, contract.unknown_column).
+    Source: design, section 3 (a contract maps delivered columns to a closed set of tables).
+    """
+    tables = _read(default_path)
+    known = {feed: set(table["columns"]) for feed, table in tables.get("feed", {}).items()}
+    path = default_path
+    if workspace_path is not None:
+        path = workspace_path
+        tables = _merge(tables, _read(workspace_path), ())
+    try:
+        top = _Sources(**tables)
+        contracts: dict[str, Contract] = {
+            feed: Contract(**{"feed": feed, "never_stored": top.never_stored, **top.feed[feed]})
+            for feed in sorted(top.feed, key=FEEDS.index)
+        }
+    except ValidationError as error:
+        raise _invalid(path, error) from error
+    for feed, contract in contracts.items():
+        for name in contract.columns:
+            if name not in known.get(feed, ()):
+                raise SettingsError(
+                    "contract.unknown_column", path=str(path), feed=feed, column=name
+                )
+        _check_names(contract, path)
+    return contracts
+
+
+class _Sources(_Model):
+    """A whole file of contracts."""
+
+    never_stored: tuple[str, ...] = ()
+    feed: dict[
+        Literal[
+            "patch",
+            "parcel",
+            "right",
+            "lease",
+            "enterprise",
+            "footprint",
+            "indicator",
+            "recognition",
+            "account",
+            "score",
+            "area",
+        ],
+        dict[str, Any],
+    ]
+
+
+def _invalid(path: Path, error: ValidationError) -> SettingsError:
+    first = error.errors()[0]
+    return SettingsError(
+        "contract.invalid",
+        path=str(path),
+        setting=".".join([error.title, *(str(part) for part in first["loc"])]),
+        reason=first["msg"],
+    )
+
+
+def _check_names(contract: Contract, path: Path) -> None:
+    """Refuse a contract that names a column which it does not have, or a bad pattern of codes."""
+    named = [*contract.key, contract.scope_column, contract.county_prefix]
+    named += [c.unit_column for c in (*contract.columns.values(), *contract.parts.values())]
+    for name in named:
+        if name and contract.column(name) is None:
+            raise SettingsError(
+                "contract.unknown_column", path=str(path), feed=contract.feed, column=name
+            )
+    for name in (*contract.columns, *contract.parts):
+        _refuse_circle(contract, name, (), path)
+
+
+def _refuse_circle(contract: Contract, name: str, above: tuple[str, ...], path: Path) -> None:
+    column = contract.column(name)
+    if name in above:
+        raise SettingsError(
+            "contract.invalid",
+            path=str(path),
+            setting=f"{contract.feed}.columns.{name}",
+            reason="built from itself",
+        )
+    for other in () if column is None else column.depends_on:
+        _refuse_circle(contract, other, (*above, name), path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError("contract.unreadable", path=str(path), reason=str(error)) from error
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any], place: tuple[str, ...]) -> dict[str, Any]:
+    """Return a table with another one over it."""
+    merged = dict(base)
+    is_column = re.fullmatch(r"feed/[a-z]+/(columns|parts)/.+", "/".join(place)) is not None
+    if is_column and not set(_ORIGIN[:4]).isdisjoint(over):
+        merged = {name: item for name, item in base.items() if name not in _ORIGIN}
+    for name, item in over.items():
+        old = merged.get(name)
+        if isinstance(old, dict) and isinstance(item, dict):
+            merged[name] = _merge(old, item, (*place, name))
+        else:
+            merged[name] = item
+    return merged

@@ -1,0 +1,194 @@
+"""What lies in the inbox: which file is a delivery of which feed, for where and of which day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pipeline.feeds.contracts import Contract
+
+VECTOR_SUFFIXES = frozenset({".shp", ".gpkg", ".gdb", ".geojson", ".json"})
+TABLE_SUFFIXES = frozenset({".csv", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+
+# Files beside a .shp. Those of the first group decide what is read.
+_READ_WITH_SHP = (".dbf", ".shx", ".prj", ".cpg")
+_BESIDE_SHP = (*_READ_WITH_SHP, ".sbn", ".sbx", ".qix", ".qpj", ".shp.xml", ".ain", ".aih")
+# Files that other programs leave behind.
+_LEFTOVER = re.compile(
+    r"~\$.*|\..*|Thumbs\.db|desktop\.ini|.*\.(gpkg-wal|gpkg-shm|lock)", re.IGNORECASE
+)
+
+_DATE_FOLDER = re.compile(r"([12][0-9]{3})-([01][0-9])-([0-3][0-9])")
+_DATE_SUFFIX = re.compile(r".*_([12][0-9]{3})([01][0-9])([0-3][0-9])(?:@.*)?")
+_SCOPE_FOLDER = re.compile(r"scope=([0-9A-Z]+(?:,[0-9A-Z]+)*)", re.IGNORECASE)
+_SCOPE_NAME = re.compile(r".*@([0-9]+(?:[,+][0-9]+)*)(?:_[0-9]{8})?")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file as a delivery of one feed.
+
+    ``name`` is the path within the inbox; ``scope`` None means the whole county; ``data_date``
+    None means that neither folder nor name gives a day.
+    """
+
+    path: Path
+    name: str
+    feed: str
+    scope: tuple[str, ...] | None
+    data_date: dt.date | None
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was found: deliveries, and files that no contract knows."""
+
+    sources: list[SourceFile]
+    unknown: list[Path]
+
+
+def find_sources(inbox: Path, contracts: Mapping[str, Contract]) -> Discovery:
+    """Find the deliveries in an inbox.
+
+    A folder named ``YYYY-MM-DD`` above a file, or ``_YYYYMMDD`` at the end of its name, is its
+    data date; a folder ``scope=330299001,330299002`` or ``@330299001`` in its name is its scope.
+    One file may serve several feeds.
+
+    Shape:  a folder in, missing or not; deliveries in the order of path and feed, and unknown
+            files as paths within the inbox.
+    Units:  none.
+    CRS:    none (nothing is opened).
+    Errors: OSError where a file cannot be read.
+    Source: design, section 3 (delivery), section 4 (workspace).
+    """
+    sources: list[SourceFile] = []
+    unknown: list[Path] = []
+    for path in _files(inbox):
+        inside = path.relative_to(inbox)
+        feeds = [feed for feed, contract in contracts.items() if _fits(path, contract)]
+        if not feeds:
+            unknown.append(inside)
+            continue
+        digest = content_hash(path)
+        scope, data_date = _scope(inside), _data_date(inside)
+        sources += [
+            SourceFile(path, inside.as_posix(), feed, scope, data_date, digest) for feed in feeds
+        ]
+    return Discovery(sources, unknown)
+
+
+def content_hash(path: Path) -> str:
+    """Hash a file with all that is read along with it.
+
+    Shape:  a file, or a folder that is one data set (.gdb), in; a hexadecimal text out.
+    Units:  none.
+    CRS:    none.
+    Errors: OSError where a file cannot be read.
+    Source: design, section 3 (delivery: content hash).
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for member in _members(path):
+        # the suffix, not the name: a renamed file is the same delivery
+        digest.update(member.suffix.lower().encode() + b"\0" + str(member.stat().st_size).encode())
+        with member.open("rb") as handle:
+            while chunk := handle.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sidecar(path: Path, suffix: str) -> Path | None:
+    """The file beside a shapefile with this suffix in any case, None where there is none.
+
+    Shape:  the .shp file and a suffix such as ``.dbf`` in; a path or None out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: ESRI Shapefile Technical Description (main file, index file, dBASE table).
+    """
+    for candidate in (path.with_suffix(suffix), path.with_suffix(suffix.upper())):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _files(inbox: Path) -> list[Path]:
+    """All delivered files in sorted order; a .gdb folder counts as a file."""
+    found: list[Path] = []
+    if not inbox.is_dir():
+        return found
+    shapes: set[Path] = set()
+    for path in sorted(inbox.rglob("*"), key=lambda p: p.as_posix()):
+        inside = path.relative_to(inbox)
+        in_geodatabase = any(p.suffix.lower() == ".gdb" for p in inside.parents)
+        if in_geodatabase or any(_LEFTOVER.fullmatch(part) for part in inside.parts):
+            continue
+        if path.is_file() or (path.is_dir() and path.suffix.lower() == ".gdb"):
+            found.append(path)
+            if path.suffix.lower() == ".shp":
+                shapes.add(path.with_suffix(""))
+    return [path for path in found if not _is_beside(path, shapes)]
+
+
+def _is_beside(path: Path, shapes: set[Path]) -> bool:
+    """Whether a file belongs to a shapefile."""
+    name = path.name.lower()
+    return any(
+        name.endswith(suffix) and path.with_name(path.name[: -len(suffix)]) in shapes
+        for suffix in _BESIDE_SHP
+    )
+
+
+def _members(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() != ".lock")
+    if path.suffix.lower() == ".shp":
+        beside = [sidecar(path, suffix) for suffix in _READ_WITH_SHP]
+        return [path, *(p for p in beside if p is not None)]
+    return [path]
+
+
+def _fits(path: Path, contract: Contract) -> bool:
+    if path.suffix.lower() not in VECTOR_SUFFIXES | TABLE_SUFFIXES:
+        return False
+    name = unicodedata.normalize("NFKC", path.name).casefold()
+    return any(
+        fnmatchcase(name, unicodedata.normalize("NFKC", pattern).casefold())
+        for pattern in contract.files
+    )
+
+
+def _scope(inside: Path) -> tuple[str, ...] | None:
+    found: set[str] = set()
+    for part in inside.parts[:-1]:
+        match = _SCOPE_FOLDER.fullmatch(part)
+        if match is not None:
+            found = set(match[1].split(","))
+    match = _SCOPE_NAME.fullmatch(inside.stem)
+    if match is not None:
+        found = set(re.split("[,+]", match[1]))
+    return tuple(sorted(found)) or None
+
+
+def _data_date(inside: Path) -> dt.date | None:
+    match = _DATE_SUFFIX.fullmatch(inside.stem)
+    date = None if match is None else _date(match)
+    for part in reversed(inside.parts[:-1]):
+        match = _DATE_FOLDER.fullmatch(part)
+        if date is None and match is not None:
+            date = _date(match)
+    return date
+
+
+def _date(match: re.Match[str]) -> dt.date | None:
+    try:
+        return dt.date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        return None

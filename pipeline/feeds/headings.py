@@ -1,0 +1,284 @@
+"""Delivered headings against a contract: aliases, merged lines, units in brackets."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.feeds.contracts import Column, Contract
+
+# Names of units as people write them, folded and upper case.
+UNIT_NAMES = {
+    "M2": "m2",
+    "平方米": "m2",
+    "平米": "m2",
+    "亩": "mu",
+    "公顷": "ha",
+    "HA": "ha",
+    "元": "yuan",
+    "万元": "wan_yuan",
+    "千瓦时": "kwh",
+    "KWH": "kwh",
+    "度": "kwh",
+    "万千瓦时": "wan_kwh",
+    "万KWH": "wan_kwh",
+    "万度": "wan_kwh",
+    "吨标准煤": "tce",
+    "吨标煤": "tce",
+    "TCE": "tce",
+    "吨": "tonne",
+    "人": "person",
+}
+# The base unit that figures of a unit are stored in, and the power of ten between them.
+UNIT_BASE = {
+    "m2": ("m2", 0),
+    "mu": ("m2", 0),
+    "ha": ("m2", 0),
+    "ft2": ("m2", 0),
+    "ft2_us": ("m2", 0),
+    "yuan": ("yuan", 0),
+    "wan_yuan": ("yuan", 4),
+    "kwh": ("kwh", 0),
+    "wan_kwh": ("kwh", 4),
+    "tce": ("tce", 0),
+    "tonne": ("tonne", 0),
+    "person": ("person", 0),
+}
+_BRACKETED = re.compile(r"(.+?)(?:_?[(\[]([^()\[\]]+)[)\]]|/([^/()]+))")
+_UNIT_CELL = re.compile(r"(?:单位[::]?)?[(\[]?([^()\[\]]+?)[)\]]?")
+_DBF_NAME_BYTES = 10
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which delivered columns serve which canonical columns, parts, points and indicators.
+
+    ``positions`` holds the positions in the order of the aliases; ``units`` what a heading or the
+    line of units below it says.
+    """
+
+    positions: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    units: dict[int, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    is_melted: bool = False
+
+    @property
+    def used(self) -> frozenset[int]:
+        """Positions that serve anything."""
+        return frozenset(p for found in self.positions.values() for p in found)
+
+    @property
+    def score(self) -> int:
+        """How many canonical columns, parts and indicators were found."""
+        return len(self.positions)
+
+
+def normalise_heading(text: str) -> str:
+    """Bring a heading to the form in which aliases are compared.
+
+    Shape:  one text in; one text out, empty where nothing is left.
+    Units:  none (a unit in brackets stays).
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: file habits of these users (domain rule): width, line breaks, marks of required fields.
+    """
+    flat = "".join(unicodedata.normalize("NFKC", text).split())
+    return flat.strip("*:").upper()
+
+
+def unit_of_cell(text: str) -> str | None:
+    """The unit that a cell of a line of units names, such as ``（亩）``; None where it names none.
+
+    Shape:  one text in; one unit code or None out.
+    Units:  codes as in ``UNIT_BASE``.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: file habits of these users (domain rule): unit line below the header.
+    """
+    match = _UNIT_CELL.fullmatch(normalise_heading(text))
+    return None if match is None else UNIT_NAMES.get(match[1])
+
+
+def match_headings(
+    contract: Contract,
+    names: Sequence[Sequence[str]],
+    *,
+    cut_in: str | None = None,
+    unit_line: dict[int, str] | None = None,
+) -> Match:
+    """Find the canonical columns among delivered headings.
+
+    ``names[i]`` are the names that column i may go by, best first (a merged heading of two lines
+    has several). An alias that fits two columns equally well fits none: which one is meant would
+    be a guess. ``cut_in`` is the encoding in which names were cut to 10 bytes (DBF).
+
+    Shape:  one tuple of names per delivered column in; one Match out.
+    Units:  a heading's bracket with a known unit of the right kind is the unit of its column.
+    CRS:    none (no geometry).
+    Errors: none; required columns that were not found are in ``missing``.
+    Source: contract of the feed.
+    """
+    search = _Search(names, cut_in, dict(unit_line or {}))
+    positions: dict[str, tuple[int, ...]] = {}
+    for name, aliases, unit in _wanted(contract):
+        if found := search.find(aliases, unit):
+            positions[name] = found
+    is_melted = bool(contract.melt) and "value" not in positions
+    if is_melted:
+        for melted in contract.melt:
+            if found := search.find((*melted.aliases, melted.indicator), melted.unit):
+                positions[f"melt:{melted.indicator}"] = found
+    used = {position for found in positions.values() for position in found}
+    units = {position: unit for position, unit in search.units.items() if position in used}
+    return Match(positions, units, _missing(contract, positions, is_melted), is_melted)
+
+
+def _wanted(contract: Contract) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
+    """Name, aliases and unit of everything that is delivered as a column of its own."""
+    for name, column in (*contract.columns.items(), *contract.parts.items()):
+        if column.value is None and not column.depends_on:
+            yield name, (*column.aliases, name), column.unit
+        for other in column.depends_on:
+            if contract.column(other) is None:
+                yield f"heading:{other}", (other,), None
+    if contract.point is not None:
+        yield "point:x", contract.point.x, None
+        yield "point:y", contract.point.y, None
+
+
+class _Search:
+    """Delivered names, looked up by alias; ``units`` is what was learnt on the way."""
+
+    def __init__(
+        self, names: Sequence[Sequence[str]], cut_in: str | None, units: dict[int, str]
+    ) -> None:
+        self.index, self.stated = _index(names)
+        self.cut_in = cut_in
+        self.units = units
+
+    def find(self, aliases: Sequence[str], unit: str | None) -> tuple[int, ...]:
+        """Positions that the aliases name, in their order."""
+        found: dict[int, None] = {}
+        for alias in aliases:
+            position = _position(self.index, alias, self.cut_in)
+            if position is None and unit is not None:
+                position, bracket = _with_unit(self.index, self.stated, alias, unit)
+                if position is not None and bracket is not None:
+                    self.units.setdefault(position, bracket)
+            if position is not None:
+                found.setdefault(position)
+        return tuple(found)
+
+
+def _index(
+    names: Sequence[Sequence[str]],
+) -> tuple[dict[str, list[tuple[int, int]]], dict[str, list[tuple[int, int, str]]]]:
+    """Where each name stands, (rank, position), and each name without its bracketed unit."""
+    index: dict[str, list[tuple[int, int]]] = {}
+    stated: dict[str, list[tuple[int, int, str]]] = {}
+    for position, candidates in enumerate(names):
+        for rank, candidate in enumerate(dict.fromkeys(map(normalise_heading, candidates))):
+            if not candidate:
+                continue
+            index.setdefault(candidate, []).append((rank, position))
+            match = _BRACKETED.fullmatch(candidate)
+            unit = None if match is None else UNIT_NAMES.get(match[2] or match[3])
+            if match is not None and unit is not None:
+                stated.setdefault(match[1].rstrip("_"), []).append((rank, position, unit))
+    return index, stated
+
+
+def _position(
+    index: dict[str, list[tuple[int, int]]], alias: str, cut_in: str | None
+) -> int | None:
+    """The one column that an alias names best, None where there is none or several."""
+    wanted = normalise_heading(alias)
+    found = index.get(wanted, [])
+    if not found and cut_in is not None:
+        whole = wanted.encode(cut_in, "replace")
+        if len(whole) > _DBF_NAME_BYTES:
+            found = index.get(whole[:_DBF_NAME_BYTES].decode(cut_in, "ignore"), [])
+    if not found:
+        return None
+    best = min(rank for rank, _ in found)
+    nearest = [position for rank, position in found if rank == best]
+    return nearest[0] if len(nearest) == 1 else None
+
+
+def _with_unit(
+    index: dict[str, list[tuple[int, int]]],
+    stated: dict[str, list[tuple[int, int, str]]],
+    alias: str,
+    unit: str,
+) -> tuple[int | None, str | None]:
+    """The one column that an alias names with a unit of the same kind in brackets behind it."""
+    wanted = normalise_heading(alias)
+    of_kind = [
+        (rank, position, found)
+        for rank, position, found in stated.get(wanted, [])
+        if UNIT_BASE[found][0] == UNIT_BASE[unit][0]
+    ]
+    if wanted in index or not of_kind:
+        return None, None
+    best = min(rank for rank, _, _ in of_kind)
+    nearest = [(position, found) for rank, position, found in of_kind if rank == best]
+    return nearest[0] if len(nearest) == 1 else (None, None)
+
+
+def _missing(
+    contract: Contract, positions: dict[str, tuple[int, ...]], is_melted: bool
+) -> tuple[str, ...]:
+    """Required columns for which nothing was delivered and nothing stands in."""
+    melted = {"indicator", "value", "unit"} if is_melted else set()
+    missing = [
+        name
+        for name, column in contract.columns.items()
+        if column.required and name not in melted and not _is_given(contract, positions, name)
+    ]
+    if is_melted and not any(name.startswith("melt:") for name in positions):
+        missing.append("value")
+    return tuple(missing)
+
+
+def missing_in_words(contract: Contract, match: Match) -> str:
+    """Name what was not found as people know it: the column and the headings it may go by.
+
+    Shape:  a Match with missing columns in; one text out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: style guide, section 5 (what, where, what to do next).
+    """
+    words = []
+    for name in match.missing:
+        for leaf in _absent(contract, match.positions, name):
+            column = contract.column(leaf)
+            aliases = () if column is None else column.aliases
+            words.append(f"{leaf} ({', '.join(aliases)})" if aliases else leaf)
+    return "; ".join(dict.fromkeys(words))
+
+
+def _absent(contract: Contract, positions: dict[str, tuple[int, ...]], name: str) -> list[str]:
+    """The delivered columns behind a column that were not found."""
+    column = contract.column(name)
+    if column is None or not column.depends_on:
+        return [name]
+    return [
+        leaf
+        for part in column.depends_on
+        if not _is_given(contract, positions, part)
+        for leaf in _absent(contract, positions, part)
+    ]
+
+
+def _is_given(contract: Contract, positions: dict[str, tuple[int, ...]], name: str) -> bool:
+    column: Column | None = contract.column(name)
+    if column is None:
+        return f"heading:{name}" in positions
+    if name in positions or column.value is not None or column.default is not None:
+        return True
+    if column.parts:
+        return all(_is_given(contract, positions, part) for part in column.parts)
+    return any(_is_given(contract, positions, part) for part in column.first_of)

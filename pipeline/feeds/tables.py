@@ -1,0 +1,282 @@
+"""Tables without geometry: workbooks and CSV files with titles, merged headings and totals."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import python_calamine
+
+from pipeline.errors import SourceError
+from pipeline.feeds.batch import BATCH_ROWS, OpenLayer, RawBatch
+from pipeline.feeds.contracts import Contract
+from pipeline.feeds.encoding import text_encoding
+from pipeline.feeds.headings import (
+    Match,
+    match_headings,
+    missing_in_words,
+    normalise_heading,
+    unit_of_cell,
+)
+
+_Row = Sequence[Any]
+
+_SEARCHED_ROWS = 20
+_SNIFFED = 65_536
+_CELL_LIMIT = 10_000_000
+_TOTAL = re.compile(r"(合计|小计|总计|共计|累计|本页合计|TOTAL)[:：]?", re.IGNORECASE)
+_NOTE = re.compile(
+    r"(注|备注|说明|填表说明|填表人|制表人|制表|审核人?|填报单位|填报人)[:：0-9一二三].*"
+)
+_SAFE_INTEGER = 10**15
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Where the headings stand (row of the last line, from 0) and what they say."""
+
+    last_row: int
+    names: list[tuple[str, ...]]
+    match: Match
+
+
+@contextmanager
+def open_table(path: Path, contract: Contract) -> Iterator[OpenLayer]:
+    """Open a table and read its records in batches, as text.
+
+    The headings are the line, or the two lines together, within the first 20 that fit the
+    contract best. Empty lines, totals (合计, 小计), notes at the foot and repeated headings are no
+    records; their numbers are in ``ignored_lines`` once the batches are read.
+
+    Shape:  a file in; an OpenLayer out, rows numbered as the spreadsheet numbers them, from 1.
+    Units:  a unit in a heading's brackets, or in a line of units below it, is kept with its column.
+    CRS:    none (no geometry).
+    Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding,
+            source.column_missing, source.no_geometry, source.empty.
+    Source: file habits of these users (domain rule).
+    """
+    if path.suffix.lower() == ".csv":
+        encoding = text_encoding(path, contract.encoding)
+        with path.open(encoding=encoding, newline="") as handle:
+            sample = handle.read(_SNIFFED)
+            handle.seek(0)
+            csv.field_size_limit(_CELL_LIMIT)
+            try:
+                lines = csv.reader(handle, _dialect(sample))
+                yield _open(path, path.stem, contract, lines, encoding)
+            except csv.Error as error:
+                raise SourceError("source.unreadable", file=path.name, reason=str(error)) from error
+        return
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(path)
+        name, rows = _sheet(path, book, contract)
+    except (python_calamine.CalamineError, OSError) as error:
+        raise SourceError("source.unreadable", file=path.name, reason=str(error)) from error
+    yield _open(path, name, contract, rows, None)
+
+
+def _dialect(sample: str) -> type[csv.Dialect]:
+    """The separator of a CSV file: the one that most lines of the sample agree on."""
+    try:
+        return csv.Sniffer().sniff(sample, delimiters=",;\t|")
+    except csv.Error:
+        return csv.excel
+
+
+def _sheet(
+    path: Path, book: python_calamine.CalamineWorkbook, contract: Contract
+) -> tuple[str, list[_Row]]:
+    """The visible sheet that the contract names, else the only one whose headings fit."""
+    visible = [
+        sheet.name
+        for sheet in book.sheets_metadata
+        if sheet.visible == python_calamine.SheetVisibleEnum.Visible
+        and sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
+    ]
+    names = visible
+    if contract.layer is not None:
+        wanted = contract.layer.casefold()
+        names = [name for name in visible if fnmatchcase(name.casefold(), wanted)]
+    sheets = {name: _sheet_rows(book, name) for name in names}
+    sheets = {name: rows for name, rows in sheets.items() if rows}
+    if len(sheets) > 1:
+        fitting = {
+            name: rows
+            for name, rows in sheets.items()
+            if not _find_header(contract, rows[:_SEARCHED_ROWS]).match.missing
+        }
+        sheets = fitting or sheets
+    if not sheets and names:
+        raise SourceError("source.empty", file=path.name, layer=names[0])
+    if len(sheets) != 1:
+        raise SourceError(
+            "source.layer_unclear", file=path.name, feed=contract.feed, layers=", ".join(visible)
+        )
+    return next(iter(sheets.items()))
+
+
+def _sheet_rows(book: python_calamine.CalamineWorkbook, name: str) -> list[_Row]:
+    """All rows of a sheet from its first line on, so that numbers are those on the screen."""
+    rows: list[_Row] = list(book.get_sheet_by_name(name).to_python(skip_empty_area=False))
+    return rows if any(any(_text(cell) for cell in row) for row in rows) else []
+
+
+def _open(
+    path: Path,
+    name: str,
+    contract: Contract,
+    rows: Iterable[_Row],
+    encoding: str | None,
+) -> OpenLayer:
+    """Find headings, units and records; a workbook has no encoding of its own."""
+    if contract.geometry_required:
+        raise SourceError(
+            "source.no_geometry",
+            file=path.name,
+            layer=name,
+            feed=contract.feed,
+            wanted=contract.geometry,
+            found="-",
+        )
+    lines = iter(rows)
+    top = list(islice(lines, _SEARCHED_ROWS))
+    if not any(any(_text(cell) for cell in row) for row in top):
+        raise SourceError("source.empty", file=path.name, layer=name)
+    header = _find_header(contract, top)
+    if header.match.missing:
+        raise SourceError(
+            "source.column_missing",
+            file=path.name,
+            layer=name,
+            feed=contract.feed,
+            columns=missing_in_words(contract, header.match),
+            found=", ".join(names[0] for names in header.names if names[0]),
+        )
+    unit_line = _unit_line(top, header)
+    first = header.last_row + 1
+    if unit_line:
+        first += 1
+        header = _Header(
+            header.last_row,
+            header.names,
+            match_headings(contract, header.names, unit_line=unit_line),
+        )
+    ignored = list(range(1, first + 1))
+    records = _records(chain(top[first:], lines), first + 1, header, ignored)
+    return OpenLayer(
+        name=name,
+        headings=[names[0] for names in header.names],
+        match=header.match,
+        batches=_batches(records, len(header.names)),
+        encoding=encoding,
+        is_spreadsheet=encoding is None,
+        ignored_lines=ignored,
+    )
+
+
+def _find_header(contract: Contract, top: list[_Row]) -> _Header:
+    """The line, or two lines, that fit the contract best; the first of equals."""
+    first: list[tuple[str, ...]] = [(_text(cell),) for cell in top[0]]
+    best = _Header(0, first, Match(missing=tuple(contract.key)))
+    best_rank = (False, 0)
+    for number, row in enumerate(top):
+        single: list[tuple[str, ...]] = [(_text(cell),) for cell in row]
+        candidates = [(number, single)]
+        if number + 1 < len(top):
+            candidates.append((number + 1, _two_lines(row, top[number + 1])))
+        for last_row, names in candidates:
+            match = match_headings(contract, names)
+            rank = (not match.missing, match.score)
+            if rank > best_rank:
+                best, best_rank = _Header(last_row, names, match), rank
+    return best
+
+
+def _two_lines(upper: _Row, lower: _Row) -> list[tuple[str, ...]]:
+    """Names of columns under two merged lines: both together, then either part."""
+    width = max(len(upper), len(lower))
+    above = [_text(cell) for cell in upper] + [""] * (width - len(upper))
+    below = [_text(cell) for cell in lower] + [""] * (width - len(lower))
+    names: list[tuple[str, ...]] = []
+    group = ""
+    for top, bottom in zip(above, below, strict=True):
+        # a merged cell has its text in its first column only
+        group = top or (group if bottom else "")
+        if group and bottom:
+            names.append((f"{group}_{bottom}", f"{group}{bottom}", bottom, group if top else ""))
+        else:
+            names.append((bottom or group,))
+    return names
+
+
+def _unit_line(top: list[_Row], header: _Header) -> dict[int, str]:
+    """Units per column where the line below the headings holds nothing but units."""
+    if header.last_row + 1 >= len(top):
+        return {}
+    cells = {i: text for i, cell in enumerate(top[header.last_row + 1]) if (text := _text(cell))}
+    units = {i: unit for i, text in cells.items() if (unit := unit_of_cell(text)) is not None}
+    return units if len(units) == len(cells) else {}
+
+
+def _records(
+    rows: Iterable[_Row], first_number: int, header: _Header, ignored: list[int]
+) -> Iterator[tuple[int, _Row]]:
+    """The rows that are records, with their numbers."""
+    headings = [normalise_heading(names[0]) for names in header.names]
+    for number, row in enumerate(rows, start=first_number):
+        filled = [text for cell in row if (text := _text(cell))]
+        if not filled or _is_no_record(filled, row, headings):
+            ignored.append(number)
+        else:
+            yield number, row
+
+
+def _is_no_record(filled: list[str], row: _Row, headings: list[str]) -> bool:
+    first = "".join(filled[0].split())
+    if _TOTAL.fullmatch(first):
+        return True
+    if len(filled) <= 2 and _NOTE.fullmatch(first):
+        return True
+    named = [normalise_heading(_text(cell)) for cell in row]
+    return len(filled) > 1 and all(
+        not text or (i < len(headings) and text == headings[i]) for i, text in enumerate(named)
+    )
+
+
+def _batches(records: Iterator[tuple[int, _Row]], width: int) -> Iterator[RawBatch]:
+    while batch := list(islice(records, BATCH_ROWS)):
+        numbers = np.array([number for number, _ in batch], dtype=np.int64)
+        columns: list[pd.Series] = []
+        numeric: list[npt.NDArray[np.bool_] | None] = []
+        for position in range(width):
+            cells = [row[position] if position < len(row) else "" for _, row in batch]
+            is_number = np.array([isinstance(cell, float | int) for cell in cells], dtype=bool)
+            texts = pd.Series([_text(cell) for cell in cells], dtype="str")
+            columns.append(texts.where(texts != ""))
+            numeric.append(is_number if is_number.any() else None)
+        yield RawBatch(numbers, columns, numeric)
+
+
+def _text(cell: object) -> str:
+    """A cell as text; a whole number without a point."""
+    if isinstance(cell, str):
+        return cell.strip()
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        # beyond 15 digits a spreadsheet has already put zeros for the rest
+        return str(int(cell)) if abs(cell) < _SAFE_INTEGER * 10**7 else repr(cell)
+    if isinstance(cell, dt.datetime):
+        return cell.date().isoformat()
+    return str(cell)

@@ -1,0 +1,579 @@
+"""Load deliveries: recognise what is known, clean, stage, keep what is new, account for each row.
+
+One transaction per delivery. A row of a delivery ends as kept (its content is new), unchanged (its
+content is held already) or quarantined; ``raw`` holds each content once. Inside a transaction that
+is open already (a dry run), each delivery is a savepoint of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+import io
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+from psycopg import sql
+from sqlalchemy import Connection, text
+
+from pipeline.errors import SourceError
+from pipeline.feeds.batch import OpenLayer
+from pipeline.feeds.clean import MELT_STRIDE, clean_batch, county_hash
+from pipeline.feeds.contracts import FEEDS, Contract, County
+from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
+from pipeline.feeds.encoding import text_encoding
+from pipeline.feeds.headings import normalise_heading
+from pipeline.feeds.tables import open_table
+from pipeline.feeds.vector import open_vector
+
+STEP = "load_feeds"
+
+Progress = Callable[[str, int, int | None], None]
+
+_LISTED_LINES = 50
+_Driver = psycopg.Connection[Any]
+
+_CORRECTION_COLUMNS = {
+    "feed": ("feed", "数据", "表"),
+    "key": ("key", "主键", "键"),
+    "field": ("field", "字段"),
+    "expected_value": ("expected_value", "原值"),
+    "new_value": ("new_value", "新值", "更正值"),
+    "reason": ("reason", "理由", "原因"),
+    "evidence": ("evidence", "依据"),
+    "author": ("author", "填报人", "经办人"),
+    "office": ("office", "单位", "部门"),
+    "valid_until": ("valid_until", "有效期至"),
+}
+
+
+@dataclass(frozen=True)
+class DeliveryResult:
+    """What became of one file as one feed.
+
+    ``loaded``: a new delivery; ``known``: the same content is loaded, held or withdrawn already;
+    ``not_due``: its date is later than the business date.
+    """
+
+    source: SourceFile
+    state: Literal["loaded", "known", "not_due"]
+    data_date: dt.date
+    delivery_id: int | None = None
+    row_count: int = 0
+    kept_count: int = 0
+    unchanged_count: int = 0
+    quarantined_count: int = 0
+    ignored_lines: int = 0
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """A file on its way into the database."""
+
+    source: SourceFile
+    contract: Contract
+    county: County
+    data_date: dt.date
+    contract_hash: str
+
+    @property
+    def scope(self) -> list[str] | None:
+        return None if self.source.scope is None else list(self.source.scope)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return {
+            "feed": self.source.feed,
+            "scope": self.scope,
+            "data_date": self.data_date,
+            "content_hash": self.source.content_hash,
+            "contract_hash": self.contract_hash,
+        }
+
+
+def load_sources(
+    connection: Connection,
+    sources: Sequence[SourceFile],
+    contracts: Mapping[str, Contract],
+    county: County,
+    *,
+    as_of: dt.date,
+    progress: Progress = lambda _file, _rows, _total: None,
+) -> list[DeliveryResult]:
+    """Load the deliveries that are not known yet, in the order of their data dates.
+
+    A file without a date of its own is dated ``as_of``. It is skipped when this delivery (feed,
+    scope, date, content, contract) is known, or equals the last active one of its feed and scope.
+    A refused file is recorded with its reason; the others are loaded all the same.
+
+    Shape:  deliveries in, in any order; one result per delivery that was not refused out.
+    Units:  as declared by the contracts.
+    CRS:    the county's in the database.
+    Errors: SourceError or CrsError of the first refused file. Errors of psycopg pass through,
+            their delivery rolled back.
+    Source: design, section 3 (delivery), section 5 (invariants 1, 7, 8).
+    """
+    driver = _driver(connection)
+    results: list[DeliveryResult] = []
+    refusals: list[SourceError] = []
+    twins = _twins(sources)
+    for source in sorted(
+        sources, key=lambda s: (s.data_date or as_of, FEEDS.index(s.feed), s.scope or (), s.name)
+    ):
+        contract = contracts[source.feed]
+        seal = contract.contract_hash + county_hash(county)
+        contract_hash = hashlib.blake2b(seal.encode(), digest_size=16).hexdigest()
+        delivery = _Delivery(source, contract, county, source.data_date or as_of, contract_hash)
+        if delivery.data_date > as_of:
+            results.append(DeliveryResult(source, "not_due", delivery.data_date))
+            continue
+        try:
+            others = twins[_place(source)]
+            if len(others) > 1:
+                files = ", ".join(sorted(others.values()))
+                raise SourceError("source.two_files", feed=source.feed, files=files)
+            with driver.transaction():
+                results.append(_load(driver, delivery, progress))
+        except SourceError as error:
+            refusals.append(error)
+            with driver.transaction():
+                _record_refusal(driver, delivery, error)
+    if refusals:
+        raise refusals[0]
+    return results
+
+
+def load_corrections(connection: Connection, path: Path) -> int:
+    """Take over the rows of ``corrections.csv`` that are not held yet; none is ever taken back.
+
+    Shape:  a CSV file in (missing: nothing happens), headings in English or Chinese: feed, key,
+            field, expected_value, new_value, reason, evidence, author, office, valid_until; the
+            number of new rows out.
+    Units:  values as they stand in the record.
+    CRS:    none (no geometry).
+    Errors: SourceError (corrections.column_missing, corrections.bad_row, source.encoding).
+    Source: design, section 3 (people's rows), section 4 (workspace).
+    """
+    if not path.is_file():
+        return 0
+    with path.open(encoding=text_encoding(path, "auto"), newline="") as handle:
+        lines = list(csv.reader(handle))
+    if not lines:
+        return 0
+    headings = [normalise_heading(cell) for cell in lines[0]]
+    places: dict[str, int] = {}
+    for column, aliases in _CORRECTION_COLUMNS.items():
+        named = [normalise_heading(alias) for alias in aliases]
+        for place, heading in enumerate(headings):
+            if heading in named:
+                places[column] = place
+    missing = [c for c in ("feed", "key", "field", "reason", "author") if c not in places]
+    if missing:
+        raise SourceError("corrections.column_missing", file=path.name, columns=", ".join(missing))
+    driver = _driver(connection)
+    added = 0
+    with driver.transaction(), driver.cursor() as cursor:
+        for number, line in enumerate(lines[1:], start=2):
+            if any(cell.strip() for cell in line):
+                cells = {c: line[i].strip() for c, i in places.items() if i < len(line)}
+                row = {c: cells.get(c) or None for c in _CORRECTION_COLUMNS}
+                added += _add_correction(cursor, path, number, row)
+    return added
+
+
+def _add_correction(
+    cursor: psycopg.Cursor[Any], path: Path, number: int, row: dict[str, str | None]
+) -> int:
+    """Insert one correction unless the same one is held."""
+    is_named = all(row[name] for name in ("feed", "key", "field", "reason", "author"))
+    until = row["valid_until"]
+    try:
+        valid_until = None if until is None else dt.date.fromisoformat(until)
+    except ValueError:
+        is_named = False
+    if not is_named or row["feed"] not in FEEDS or row["field"] in {"geom", "row_hash", "extra"}:
+        raise SourceError("corrections.bad_row", file=path.name, row=number)
+    content = json.dumps(row, ensure_ascii=False, sort_keys=True)
+    digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    cursor.execute(
+        """
+        INSERT INTO core.correction (feed, key, field, expected_value, new_value, reason,
+          evidence, author, office, valid_until, content_hash)
+        VALUES (%(feed)s, %(key)s, %(field)s, %(expected_value)s, %(new_value)s, %(reason)s,
+          %(evidence)s, %(author)s, %(office)s, %(until)s, %(digest)s)
+        ON CONFLICT (content_hash) DO NOTHING
+        """,
+        {**row, "until": valid_until, "digest": digest},
+    )
+    return cursor.rowcount
+
+
+def _driver(connection: Connection) -> _Driver:
+    """The psycopg connection below; inside an open transaction it has one open, too."""
+    if connection.in_transaction():
+        connection.execute(text("SELECT 1"))
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - the engine's only driver
+    return driver
+
+
+def _place(source: SourceFile) -> tuple[object, ...]:
+    return (source.feed, source.scope, source.data_date)
+
+
+def _twins(sources: Iterable[SourceFile]) -> dict[tuple[object, ...], dict[str, str]]:
+    """Different contents that claim to be the same delivery: {content hash: file}."""
+    twins: dict[tuple[object, ...], dict[str, str]] = defaultdict(dict)
+    for source in sources:
+        twins[_place(source)][source.content_hash] = source.name
+    return twins
+
+
+def _load(driver: _Driver, delivery: _Delivery, progress: Progress) -> DeliveryResult:
+    """Load one delivery inside the transaction that is open."""
+    source = delivery.source
+    with driver.cursor() as cursor:
+        if _is_known(cursor, delivery):
+            return DeliveryResult(source, "known", delivery.data_date)
+        # what was refused before may be right by now
+        cursor.execute(_FORGET_REFUSAL, delivery.identity)
+        with _open(delivery) as layer:
+            delivery_id = _insert_delivery(cursor, delivery, layer)
+            _create_stage(cursor, source.feed)
+            rows = 0
+            progress(source.name, rows, layer.row_total)
+            for batch in layer.batches:
+                clean = clean_batch(batch, layer, delivery.contract, delivery.county)
+                _copy(cursor, sql.Identifier("stage"), clean.rows)
+                _copy_issues(cursor, delivery, delivery_id, clean.issues)
+                rows += len(batch.row_number)
+                progress(source.name, rows, layer.row_total)
+        if rows == 0:
+            raise SourceError("source.empty", file=source.name, layer=layer.name)
+        cursor.execute("ANALYZE stage")
+        _set_aside_outside_scope(cursor, delivery, delivery_id)
+        _set_aside_duplicates(cursor, delivery, delivery_id)
+        _refuse_bad(cursor, delivery, layer, delivery_id)
+        result = _keep(cursor, delivery, delivery_id, layer)
+        cursor.execute("DROP TABLE stage")
+    return result
+
+
+def _open(delivery: _Delivery) -> AbstractContextManager[OpenLayer]:
+    path = delivery.source.path
+    if path.suffix.lower() in VECTOR_SUFFIXES:
+        return open_vector(path, delivery.contract, delivery.county)
+    return open_table(path, delivery.contract)
+
+
+# The order of scopes in the array is that of SourceFile: sorted.
+_SAME_SCOPE = "d.feed = %(feed)s AND d.scope IS NOT DISTINCT FROM %(scope)s::text[]"
+_SAME_CONTENT = "d.content_hash = %(content_hash)s AND d.contract_hash = %(contract_hash)s"
+_SAME_DELIVERY = f"{_SAME_SCOPE} AND {_SAME_CONTENT} AND d.data_date = %(data_date)s"
+_FORGET_REFUSAL = f"DELETE FROM ops.delivery AS d WHERE d.state = 'refused' AND {_SAME_DELIVERY}"  # noqa: S608
+
+
+def _is_known(cursor: psycopg.Cursor[Any], delivery: _Delivery) -> bool:
+    """Whether loading this again would say nothing new, or undo what a person took out."""
+    cursor.execute(
+        f"""
+        SELECT
+          EXISTS (
+            SELECT 1 FROM ops.delivery AS d WHERE d.state <> 'refused' AND {_SAME_DELIVERY}
+          ) OR EXISTS (
+            SELECT 1
+            FROM (
+              SELECT d.content_hash, d.contract_hash
+              FROM ops.delivery AS d
+              WHERE d.state IN ('loaded', 'consumed') AND {_SAME_SCOPE}
+              ORDER BY d.data_date DESC, d.delivery_id DESC
+              LIMIT 1
+            ) AS d
+            WHERE {_SAME_CONTENT}
+          ) OR EXISTS (
+            SELECT 1 FROM ops.delivery AS d
+            WHERE d.state IN ('held', 'withdrawn') AND {_SAME_SCOPE} AND {_SAME_CONTENT}
+          )
+        """,  # noqa: S608 - the parts are constants of this module
+        delivery.identity,
+    )
+    return bool(_one(cursor)[0])
+
+
+def _insert_delivery(cursor: psycopg.Cursor[Any], delivery: _Delivery, layer: OpenLayer) -> int:
+    cursor.execute(
+        """
+        INSERT INTO ops.delivery (feed, scope, data_date, content_hash, contract_hash, file, layer,
+          source_crs, source_encoding)
+        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(content_hash)s, %(contract_hash)s,
+          %(file)s, %(layer)s, %(crs)s, %(encoding)s)
+        RETURNING delivery_id
+        """,
+        {
+            **delivery.identity,
+            "file": delivery.source.name,
+            "layer": layer.name,
+            "crs": layer.crs,
+            "encoding": layer.encoding,
+        },
+    )
+    return int(_one(cursor)[0])
+
+
+def _record_refusal(driver: _Driver, delivery: _Delivery, error: SourceError) -> None:
+    """Keep the reason of a refusal; the last one where it is refused again."""
+    params = json.dumps({"code": error.code, "params": error.params}, default=str)
+    values = {**delivery.identity, "file": delivery.source.name, "detail": params}
+    driver.execute(_FORGET_REFUSAL, values)
+    driver.execute(
+        """
+        INSERT INTO ops.delivery (feed, scope, data_date, content_hash, contract_hash, file, layer,
+          state, detail)
+        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(content_hash)s, %(contract_hash)s,
+          %(file)s, '', 'refused', %(detail)s::jsonb)
+        ON CONFLICT DO NOTHING
+        """,
+        values,
+    )
+
+
+def _create_stage(cursor: psycopg.Cursor[Any], feed: str) -> None:
+    cursor.execute("DROP TABLE IF EXISTS pg_temp.stage")
+    cursor.execute(
+        sql.SQL(
+            """
+            CREATE TEMP TABLE stage ON COMMIT DROP AS
+            SELECT
+              CAST(NULL AS integer) AS row_number, CAST(NULL AS integer) AS file_row,
+              CAST(NULL AS text) COLLATE "C" AS key, CAST(NULL AS text) COLLATE "C" AS scope_key,
+              CAST(NULL AS text) AS outcome, r.*
+            FROM {} AS r
+            WITH NO DATA
+            """
+        ).format(sql.Identifier("raw", feed))
+    )
+
+
+def _copy(cursor: psycopg.Cursor[Any], table: sql.Identifier, rows: pd.DataFrame) -> None:
+    """Append rows to a table; columns that are not a number travel as text."""
+    if rows.empty:
+        return
+    arrow = pa.Table.from_pandas(rows, preserve_index=False)
+    sink = io.BytesIO()
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+    pyarrow.csv.write_csv(arrow, sink, options)
+    columns = sql.SQL(", ").join(map(sql.Identifier, rows.columns))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(table, columns)
+    with cursor.copy(statement) as copy:
+        copy.write(sink.getbuffer())
+
+
+def _copy_issues(
+    cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int, issues: pd.DataFrame
+) -> None:
+    if issues.empty:
+        return
+    key = issues["key"].astype("str")
+    rows = issues.drop(columns="key").assign(
+        step=STEP,
+        feed=delivery.source.feed,
+        delivery_id=delivery_id,
+        subject_key=key.fillna("#" + issues["row_number"].astype("str")),
+    )
+    _copy(cursor, sql.Identifier("ops", "issue"), rows)
+
+
+def _set_aside_outside_scope(
+    cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int
+) -> None:
+    """A snapshot speaks for its scope only."""
+    if delivery.scope is None or delivery.contract.scope_column is None:
+        return
+    cursor.execute(
+        """
+        WITH stray AS (
+          UPDATE stage AS s SET outcome = 'quarantined'
+          WHERE s.outcome IS NULL AND s.scope_key <> ALL (%(scope)s::text[])
+          RETURNING s.file_row, s.key, s.scope_key
+        )
+        INSERT INTO ops.issue (step, rule, severity, feed, subject_key, delivery_id, row_number,
+          field, value, params)
+        SELECT %(step)s, 'row.outside_scope', 'error', %(feed)s, r.key, %(delivery_id)s, r.file_row,
+          %(field)s, r.scope_key, jsonb_build_object('scope', array_to_string(%(scope)s::text[], ', '))
+        FROM stray AS r
+        """,
+        {
+            "scope": delivery.scope,
+            "step": STEP,
+            "feed": delivery.source.feed,
+            "field": delivery.contract.scope_column,
+            "delivery_id": delivery_id,
+        },
+    )
+
+
+def _set_aside_duplicates(
+    cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int
+) -> None:
+    """Different rows of a key: none can be believed. Equal rows are one record, with a warning."""
+    cursor.execute(
+        """
+        WITH repeated AS (
+          SELECT s.key, count(DISTINCT s.row_hash) AS contents, min(s.row_number) AS first_row,
+            min(s.file_row) AS first_file_row
+          FROM stage AS s
+          WHERE s.outcome IS NULL
+          GROUP BY s.key
+          HAVING count(*) > 1
+        ), stray AS (
+          UPDATE stage AS s SET outcome = CASE WHEN r.contents > 1 THEN 'quarantined' END
+          FROM repeated AS r
+          WHERE s.outcome IS NULL AND s.key = r.key
+            AND (r.contents > 1 OR s.row_number <> r.first_row)
+          RETURNING s.file_row, s.key, r.contents, r.first_file_row
+        )
+        INSERT INTO ops.issue (step, rule, severity, feed, subject_key, delivery_id, row_number,
+          params)
+        SELECT
+          %(step)s,
+          CASE WHEN d.contents > 1 THEN 'row.duplicate_key' ELSE 'row.duplicate' END,
+          CASE WHEN d.contents > 1 THEN 'error' ELSE 'warning' END,
+          %(feed)s, d.key, %(delivery_id)s, d.file_row,
+          jsonb_build_object('first_row', d.first_file_row)
+        FROM stray AS d
+        """,
+        {"step": STEP, "feed": delivery.source.feed, "delivery_id": delivery_id},
+    )
+
+
+def _refuse_bad(
+    cursor: psycopg.Cursor[Any], delivery: _Delivery, layer: OpenLayer, delivery_id: int
+) -> None:
+    """Refuse a file of which too much cannot be used."""
+    cursor.execute(
+        """
+        SELECT
+          (SELECT count(DISTINCT s.file_row) FROM stage AS s),
+          (SELECT count(DISTINCT i.row_number) FROM ops.issue AS i
+           WHERE i.delivery_id = %(delivery_id)s AND i.severity = 'error'),
+          EXISTS (SELECT 1 FROM stage AS s WHERE s.outcome IS NULL),
+          (SELECT i.rule FROM ops.issue AS i
+           WHERE i.delivery_id = %(delivery_id)s AND i.severity = 'error'
+           GROUP BY i.rule ORDER BY count(*) DESC, i.rule LIMIT 1)
+        """,
+        {"delivery_id": delivery_id},
+    )
+    rows, bad, has_good, rule = _one(cursor)
+    contract = delivery.contract
+    is_too_much = bad > contract.min_bad_rows and bad > contract.max_bad_share * rows
+    if is_too_much or (bad and not has_good):
+        raise SourceError(
+            "source.too_many_bad_rows",
+            file=delivery.source.name,
+            layer=layer.name,
+            feed=delivery.source.feed,
+            bad=bad,
+            rows=rows,
+            rule=rule,
+        )
+
+
+def _keep(
+    cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int, layer: OpenLayer
+) -> DeliveryResult:
+    """Store new contents, say of every row what became of it, and count."""
+    feed = delivery.source.feed
+    cursor.execute(
+        """
+        SELECT a.attname FROM pg_attribute AS a
+        WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY a.attnum
+        """,
+        {"table": f'raw."{feed}"'},
+    )
+    columns = sql.SQL(", ").join(sql.Identifier(row[0]) for row in cursor.fetchall())
+    cursor.execute(
+        sql.SQL(
+            """
+            WITH fresh AS (
+              INSERT INTO {table} ({columns})
+              SELECT {columns} FROM stage AS s WHERE s.outcome IS NULL ORDER BY s.row_number
+              ON CONFLICT (row_hash) DO NOTHING
+              RETURNING row_hash
+            )
+            INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, row_hash, outcome)
+            SELECT
+              {delivery_id}, s.row_number, s.key, s.scope_key,
+              CASE WHEN s.outcome IS NULL THEN s.row_hash END,
+              CASE
+                WHEN s.outcome IS NOT NULL THEN s.outcome
+                WHEN f.row_hash IS NULL THEN 'unchanged'
+                -- of equal rows the first brings the content, the others find it there
+                WHEN row_number() OVER (PARTITION BY s.row_hash ORDER BY s.row_number) > 1 THEN 'unchanged'
+                ELSE 'kept'
+              END
+            FROM stage AS s
+            LEFT JOIN fresh AS f ON f.row_hash = s.row_hash
+            """
+        ).format(
+            table=sql.Identifier("raw", feed),
+            columns=columns,
+            delivery_id=sql.Literal(delivery_id),
+        )
+    )
+    used = layer.match.used
+    detail = {
+        "unused_headings": [h for i, h in enumerate(layer.headings) if i not in used and h],
+        "ignored_line_count": len(layer.ignored_lines),
+        "ignored_lines": layer.ignored_lines[:_LISTED_LINES],
+        # where records are cells of a wide table, delivered.row_number is row * stride + place
+        "row_stride": MELT_STRIDE if layer.match.is_melted else 1,
+    }
+    cursor.execute(
+        """
+        WITH counted AS (
+          SELECT
+            count(*) AS rows,
+            count(*) FILTER (WHERE r.outcome = 'kept') AS kept,
+            count(*) FILTER (WHERE r.outcome = 'unchanged') AS unchanged,
+            count(*) FILTER (WHERE r.outcome = 'quarantined') AS quarantined
+          FROM ops.delivered AS r
+          WHERE r.delivery_id = %(delivery_id)s
+        )
+        UPDATE ops.delivery AS d
+        SET row_count = c.rows, kept_count = c.kept, unchanged_count = c.unchanged,
+          quarantined_count = c.quarantined, detail = %(detail)s::jsonb
+        FROM counted AS c
+        WHERE d.delivery_id = %(delivery_id)s
+        RETURNING d.row_count, d.kept_count, d.unchanged_count, d.quarantined_count
+        """,
+        {"delivery_id": delivery_id, "detail": json.dumps(detail, ensure_ascii=False)},
+    )
+    rows, kept, unchanged, quarantined = _one(cursor)
+    return DeliveryResult(
+        source=delivery.source,
+        state="loaded",
+        data_date=delivery.data_date,
+        delivery_id=delivery_id,
+        row_count=rows,
+        kept_count=kept,
+        unchanged_count=unchanged,
+        quarantined_count=quarantined,
+        ignored_lines=len(layer.ignored_lines),
+    )
+
+
+def _one(cursor: psycopg.Cursor[Any]) -> tuple[Any, ...]:
+    row = cursor.fetchone()
+    assert row is not None  # noqa: S101 - every caller's statement returns a row
+    return tuple(row)

@@ -1,0 +1,203 @@
+"""A real QGIS opens the database, the GeoPackage and both projects, and draws them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from pipeline._paths import data_path
+from pipeline.domain.quantities import truncate_pct
+from pipeline.outputs.geopackage import write_geopackage
+from pipeline.outputs.project import layer_extent, write_projects
+from pipeline.outputs.styles import write_styles
+from pipeline.outputs.tables import layer_srid, read_layers
+
+pytestmark = pytest.mark.clients
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+PROBE = Path(__file__).with_name("qgis_probe.py")
+LAYERS = list(read_layers())
+KINDS = ["service", "host", "file"]
+# Layers that a township after its first run cannot lack.
+NEVER_EMPTY = {"parcel", "enterprise", "industrial_patch", "township_coverage"}
+# Background, one fill, one border.
+BLANK_COLOURS = 3
+
+
+def run_qgis(*arguments, timeout=240, **environment):
+    """Run a script with the system's Python, which has QGIS, without a screen."""
+    return subprocess.run(
+        ["timeout", str(timeout), SYSTEM_PYTHON, *map(str, arguments)],
+        env=os.environ | {"QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": ""} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def has_qgis():
+    """Skip where QGIS is absent; in CI that is a failure."""
+    found = run_qgis("-c", "import qgis.core", timeout=60)
+    if found.returncode != 0:
+        reason = f"python3-qgis is not installed: {found.stderr.strip()[-200:]}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def counts(township):
+    """Rows, and rows with geometry, of each layer."""
+    with township.connect() as connection:
+        return {
+            name: tuple(
+                connection.execute(text(f"SELECT count(*), count(geom) FROM layers.{name}")).one()
+            )
+            for name in LAYERS
+        }
+
+
+@pytest.fixture(scope="module")
+def answer(has_qgis, township, tmp_path_factory):
+    """What QGIS says about everything; the pictures lie in out/."""
+    folder = tmp_path_factory.mktemp("qgis")
+    out = folder / "out"
+    with township.begin() as connection:
+        write_styles(connection)
+        srid = layer_srid(connection)
+        write_geopackage(connection, out / "diqi.gpkg")
+        projects = write_projects(srid, "云河县地企融合", out, layer_extent(connection))
+        info = connection.connection.driver_connection.info
+        server = {
+            "host": info.host,
+            "port": str(info.port),
+            "dbname": info.dbname,
+            "user": info.user,
+            "password": info.password,
+        }
+    service = folder / "pg_service.conf"
+    lines = [f"{key}={value}" for key, value in server.items() if value]
+    service.write_text("\n".join(["[diqi]", *lines]) + "\n")
+    sources = {}
+    for name in LAYERS:
+        table = f'key=\'fid\' table="layers"."{name}" (geom)'
+        host = " ".join(f"{key}='{value}'" for key, value in server.items() if value)
+        sources[f"service/{name}"] = {"provider": "postgres", "uri": f"service='diqi' {table}"}
+        sources[f"host/{name}"] = {"provider": "postgres", "uri": f"{host} {table}"}
+        sources[f"file/{name}"] = {"provider": "ogr", "uri": f"{out}/diqi.gpkg|layername={name}"}
+    request = folder / "request.json"
+    request.write_text(
+        json.dumps(
+            {"sources": sources, "projects": [str(path) for path in projects], "out": str(out)}
+        )
+    )
+    # A home of its own: a fresh profile, as a new user has it.
+    done = run_qgis(PROBE, request, PGSERVICEFILE=str(service), HOME=str(folder))
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def check_layer(name, found, count):
+    layer = read_layers()[name]
+    assert found["valid"], found
+    rows, with_geometry = count
+    assert found["features"] == rows
+    assert found["crs"] == "EPSG:4549"
+    assert found["key"] == ["fid"]
+    # the style came by itself
+    assert found["renderer"] in {"categorizedSymbol", "graduatedSymbol"}
+    assert set(found["used"]) & set(layer.columns)
+    assert all(re.search(r"[\u4e00-\u9fff]|\d+%", label) for label in found["legend"])
+    for column, words in layer.columns.items():
+        if column != "geom":
+            assert found["aliases"][column] == words.alias_zh
+    assert set(found["value_maps"]) == {
+        column for column, words in layer.columns.items() if words.values is not None
+    }
+    assert found["read_only"]
+    if with_geometry:
+        assert found["colours"] > BLANK_COLOURS
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_layer_opens_styled(answer, counts, kind, name):
+    check_layer(name, answer["layers"][f"{kind}/{name}"], counts[name])
+
+
+def test_township_has_rows_to_show(counts):
+    assert {name for name, (rows, _) in counts.items() if rows} >= NEVER_EMPTY
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_database_comments_are_seen(answer, name):
+    comments = answer["layers"][f"service/{name}"]["comments"]
+    for column, words in read_layers()[name].columns.items():
+        if column != "geom":
+            assert comments[column] == f"{words.alias_zh} {words.alias_en}"
+
+
+@pytest.mark.parametrize("project", ["diqi.qgz", "diqi-gpkg.qgz"])
+def test_project_opens_and_draws(answer, counts, project):
+    found = answer["projects"][project]
+    assert found["read"]
+    assert found["title"] == "云河县地企融合"
+    assert found["crs"] == "EPSG:4549"
+    assert set(found["layers"]) == set(LAYERS)
+    for name, layer in found["layers"].items():
+        check_layer(name, layer, counts[name])
+    assert len(found["themes"]) == 6
+    for theme, entry in found["themes"].items():
+        assert entry["layers"], theme
+        if all(counts[name][1] for name in entry["layers"][:1]):
+            assert entry["colours"] > BLANK_COLOURS, theme
+    assert found["first_view"] > BLANK_COLOURS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exactly_the_target_reaches_it(answer, kind):
+    classes = answer["layers"][f"{kind}/township_coverage"]["classes"]
+    assert "未达标" in classes["0.69996"]
+    assert "达标" in classes["0.7"]
+    assert "未达标" not in classes["0.7"]
+    assert classes["0.70004"] == classes["0.7"]
+    assert "无工业用地" in classes["-1.0"]
+
+
+def test_label_cuts_the_ratio_off(answer, township):
+    texts = answer["layers"]["service/township_coverage"]["label_texts"]
+    with township.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT l.fid, l.name, d.coverage_ratio FROM layers.township_coverage AS l"
+                " JOIN derived.township_coverage AS d ON d.area_code = l.township_code"
+            )
+        ).all()
+    assert rows
+    for fid, name, ratio in rows:
+        expected = name
+        if ratio is not None:
+            expected += "\n" + truncate_pct(Decimal(ratio)).replace(" ", "")
+        assert texts[str(fid)] == expected
+
+
+def test_committed_styles_are_what_qgis_writes(has_qgis, tmp_path):
+    version = run_qgis("-c", "from qgis.core import Qgis; print(Qgis.QGIS_VERSION)")
+    if not version.stdout.startswith("3.22."):
+        pytest.skip(f"styles are built with QGIS 3.22, this is {version.stdout.strip()}")
+    copy = tmp_path / "gis_layers"
+    shutil.copytree(data_path("gis_layers"), copy)
+    for path in [*copy.glob("*.qml"), copy / "project.qgs.in"]:
+        path.unlink()
+    done = run_qgis(copy / "build_styles.py", HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr[-2000:]
+    for name in [*(f"{layer}.qml" for layer in LAYERS), "project.qgs.in"]:
+        committed = data_path("gis_layers", name).read_text(encoding="utf-8")
+        assert (copy / name).read_text(encoding="utf-8") == committed, f"run make styles: {name}"

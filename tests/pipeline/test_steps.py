@@ -1,0 +1,295 @@
+"""What must hold for every step: these tests go over STEPS, so a new step inherits them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from conftest import FIRST_NIGHT, SECOND_NIGHT, Township
+from sqlalchemy import Engine, text
+
+from pipeline._paths import data_path
+from pipeline.settings import load_settings
+from pipeline.steps import STEPS
+
+Make = Callable[..., Township]
+
+# Columns that say when or in which order a row came, not what it says.
+_HISTORY = {"fid", "from_run", "to_run", "run_id", "delivery_id", "row_number", "correction_ids"}
+_TABLES = [output.table for step in STEPS for output in step.outputs if output.table != "ops.issue"]
+_HISTORY_TABLES = {"core.coverage_history", "core.parcel_lineage", "layers.land_change"}
+
+
+def state(engine: Engine, *, with_history: bool = True) -> dict[str, list[str]]:
+    """Every row that the steps are answerable for, as ordered text."""
+    found: dict[str, list[str]] = {}
+    with engine.connect() as connection:
+        for table in [*_TABLES, "ops.issue"]:
+            if table in _HISTORY_TABLES and not with_history:
+                continue
+            schema, name = table.split(".")
+            columns = connection.execute(
+                text(
+                    "SELECT column_name FROM information_schema.columns "
+                    "WHERE table_schema = :schema AND table_name = :name ORDER BY column_name"
+                ),
+                {"schema": schema, "name": name},
+            ).scalars()
+            left_out = _HISTORY | ({"issue_id"} if table == "ops.issue" else set())
+            kept = ", ".join(f't."{column}"' for column in columns if column not in left_out)
+            where = {
+                "core": "WHERE to_run IS NULL"
+                if name not in {"coverage_history", "parcel_lineage"}
+                else "",
+                "ops": "WHERE delivery_id IS NULL",
+            }.get(schema, "")
+            rows = connection.execute(
+                text(f"SELECT CAST(ROW({kept}) AS text) FROM {table} AS t {where} ORDER BY 1")
+            )
+            found[table] = list(rows.scalars())
+    return found
+
+
+def differences(one: dict[str, list[str]], other: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Rows that stand in only one of two states, by table."""
+    return {
+        table: sorted(set(one[table]) ^ set(other[table]))
+        for table in one
+        if one[table] != other[table]
+    }
+
+
+def rebuild(township: Township, as_of: dt.date) -> None:
+    """Empty everything that can be rebuilt, then run in full."""
+    with township.engine.begin() as connection:
+        for table in _TABLES:
+            if table.split(".")[0] in {"derived", "layers"}:
+                connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(text("DELETE FROM ops.issue WHERE delivery_id IS NULL"))
+    township.run(as_of, is_full=True)
+
+
+def test_every_table_has_one_writer() -> None:
+    owned = [output.table for step in STEPS for output in step.outputs if not output.owned]
+    assert len(owned) == len(set(owned))
+
+
+def test_steps_read_only_what_earlier_steps_wrote() -> None:
+    written: set[str] = set()
+    for step in STEPS:
+        own = {output.table for output in step.outputs}
+        for table in step.reads:
+            schema = table.split(".")[0]
+            assert (
+                schema in {"raw", "ops"}
+                or table in written
+                or table in {"core.correction", "core.decision", "core.current_decision"}
+            ), f"{step.name} reads {table} before it is written"
+        written |= own
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_sql_names_only_declared_tables(step) -> None:
+    files = [data_path("sql", "steps", step.name, "scope.sql")]
+    files += [data_path(*step.sql_folder, f"{output.name}.sql") for output in step.outputs]
+    views = {"core.open_record", "core.applied_correction"}
+    allowed = set(step.reads) | {o.table for o in step.outputs} | {"ops.dirty", "ops.scope"} | views
+    for file in files:
+        code = re.sub(r"--.*", "", file.read_text(encoding="utf-8"))
+        named = set(re.findall(r"\b((?:raw|core|derived|layers|ops)\.\"?[a-z_]+)", code))
+        named = {name.replace('"', "") for name in named} - {"ops.live_row"}
+        assert named <= allowed, f"{file.name} reads {sorted(named - allowed)}"
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_step_files_hold_one_select(step) -> None:
+    for output in step.outputs:
+        code = data_path(*step.sql_folder, f"{output.name}.sql").read_text(encoding="utf-8")
+        body = re.sub(r"--.*|'[^']*'", "", code)
+        assert ";" not in body
+        assert not re.search(r"\b(INSERT|UPDATE|DELETE|CREATE|DROP|TRUNCATE|now\s*\()\b", body)
+
+
+def test_second_run_writes_nothing(make_township: Make) -> None:
+    township = make_township()
+    before = state(township.engine)
+    result = township.run()
+    assert {step.name: step.written for step in result.steps if step.written} == {}
+    assert differences(before, state(township.engine)) == {}
+
+
+def test_full_run_after_a_run_writes_nothing(make_township: Make) -> None:
+    township = make_township()
+    before = state(township.engine)
+    result = township.run(is_full=True)
+    assert {step.name: step.written for step in result.steps if step.written} == {}
+    assert differences(before, state(township.engine)) == {}
+
+
+def test_full_run_rebuilds_what_was_dropped(make_township: Make) -> None:
+    township = make_township()
+    before = state(township.engine)
+    rebuild(township, FIRST_NIGHT)
+    assert differences(before, state(township.engine)) == {}
+
+
+def test_second_night_equals_rebuild(make_township: Make) -> None:
+    township = make_township()
+    before = state(township.engine)
+    township.second_night()
+    result = township.run(SECOND_NIGHT)
+    assert result.written > 0
+    after = state(township.engine)
+    assert differences(before, after) != {}
+    rebuild(township, SECOND_NIGHT)
+    assert differences(after, state(township.engine)) == {}
+
+
+def test_second_night_equals_both_nights_at_once(make_township: Make) -> None:
+    by_night = make_township()
+    by_night.second_night()
+    by_night.run(SECOND_NIGHT)
+    at_once = make_township(has_run=False)
+    at_once.second_night()
+    at_once.run(SECOND_NIGHT)
+    one = state(by_night.engine, with_history=False)
+    other = state(at_once.engine, with_history=False)
+    assert differences(one, other) == {}
+
+
+def test_date_alone_equals_rebuild(make_township: Make) -> None:
+    """Leases and recognitions end without any delivery."""
+    township = make_township()
+    before = state(township.engine)
+    later = dt.date(2026, 12, 31)
+    result = township.run(later)
+    assert result.written > 0
+    after = state(township.engine)
+    assert differences(before, after).keys() >= {"derived.link", "derived.unit"}
+    rebuild(township, later)
+    assert differences(after, state(township.engine)) == {}
+
+
+def test_changed_setting_equals_rebuild(make_township: Make) -> None:
+    township = make_township()
+    file = township.settings.workspace / "diqi.toml"
+    file.write_text(
+        file.read_text(encoding="utf-8")
+        + '\n[coverage]\nbase_codes = ["0601", "0602"]\n[evaluation]\nmax_operators = 1\n',
+        encoding="utf-8",
+    )
+    township.settings = load_settings(township.settings.workspace)
+    before = state(township.engine)
+    township.run()
+    after = state(township.engine)
+    changed = differences(before, after).keys()
+    assert changed >= {"derived.parcel_patch", "derived.patch_cover", "derived.unit"}
+    rebuild(township, FIRST_NIGHT)
+    assert differences(after, state(township.engine)) == {}
+
+
+def test_new_year_equals_rebuild(make_township: Make) -> None:
+    township = make_township()
+    later = dt.date(2027, 6, 30)
+    township.run(later)
+    after = state(township.engine)
+    rebuild(township, later)
+    assert differences(after, state(township.engine)) == {}
+
+
+def test_decision_equals_rebuild(make_township: Make) -> None:
+    township = make_township()
+    with township.engine.begin() as connection:
+        link = connection.execute(
+            text(
+                "SELECT enterprise_code, parcel_code FROM derived.link WHERE status = 'review' ORDER BY 1, 2 LIMIT 1"
+            )
+        ).one()
+        gone = connection.execute(
+            text(
+                "SELECT enterprise_code, parcel_code FROM derived.link "
+                "WHERE status = 'accepted' AND stage = 'right_code' ORDER BY 1, 2 LIMIT 1"
+            )
+        ).one()
+        for kind, row in (("accept_link", link), ("reject_link", gone)):
+            connection.execute(
+                text(
+                    "INSERT INTO core.decision (kind, enterprise_code, parcel_code, reason, author) "
+                    "VALUES (:kind, :e, :p, 'seen on site', 'clerk')"
+                ),
+                {"kind": kind, "e": row.enterprise_code, "p": row.parcel_code},
+            )
+    township.run()
+    after = state(township.engine)
+    assert any(link.enterprise_code in row and "decision" in row for row in after["derived.link"])
+    assert any(gone.enterprise_code in row and "rejected" in row for row in after["derived.link"])
+    assert township.run().written == 0
+    rebuild(township, FIRST_NIGHT)
+    assert differences(after, state(township.engine)) == {}
+
+
+def test_dry_run_changes_no_row(make_township: Make) -> None:
+    township = make_township()
+    township.second_night()
+    before = state(township.engine)
+    with township.engine.connect() as connection:
+        ledger = connection.execute(text("SELECT count(*) FROM ops.run")).scalar_one()
+        delivered = connection.execute(text("SELECT count(*) FROM ops.delivered")).scalar_one()
+    result = township.run(SECOND_NIGHT, is_dry=True)
+    assert result.written > 0
+    assert differences(before, state(township.engine)) == {}
+    with township.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM ops.run")).scalar_one() == ledger
+        assert (
+            connection.execute(text("SELECT count(*) FROM ops.delivered")).scalar_one() == delivered
+        )
+
+
+_KILLED = """
+import datetime as dt, os, pathlib, signal, sys
+from pipeline.database import open_engine
+from pipeline.run import run
+from pipeline.settings import load_settings
+dsn, workspace, border = sys.argv[1:]
+def watch(name):
+    if name == border:
+        os.kill(os.getpid(), signal.SIGKILL)
+run(open_engine(dsn), load_settings(pathlib.Path(workspace)), as_of=dt.date(2026, 7, 1), watch=watch)
+"""
+
+
+@pytest.mark.parametrize("border", [*(step.name for step in STEPS), "check"])
+def test_killed_run_leaves_last_state_and_next_succeeds(make_township: Make, border: str) -> None:
+    township = make_township()
+    before = state(township.engine)
+    township.second_night()
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, township.dsn, str(township.settings.workspace), border],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert differences(before, state(township.engine)) == {}
+    township.run(SECOND_NIGHT)
+    with township.engine.connect() as connection:
+        states = (
+            connection.execute(text("SELECT state FROM ops.run_state ORDER BY run_id"))
+            .scalars()
+            .all()
+        )
+    assert states == ["published", "died", "published"]
+    unbroken = make_township()
+    unbroken.second_night()
+    unbroken.run(SECOND_NIGHT)
+    assert (
+        differences(
+            state(township.engine, with_history=False), state(unbroken.engine, with_history=False)
+        )
+        == {}
+    )
