@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 DEMO   := demo-county
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-clients client-packages lint lock wheel-check clean
+.PHONY: help setup run test test-unit test-clients client-packages styles lint lock wheel-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test-clients: setup client-packages ## the tests with real client programs
 client-packages:
 	@sh docker/install-system-packages.sh clients || { \
 	  test -z "$(CI)" || exit 1; echo "The client tests will be skipped."; }
+
+styles: client-packages ## write the QGIS styles and the project template anew
+	/usr/bin/python3 gis_layers/build_styles.py
 
 lint: setup ## ruff, mypy, sqlfluff, and no address in the lock
 	$(PYTHON) -m ruff check .

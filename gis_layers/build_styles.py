@@ -27,6 +27,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsEditorWidgetSetup,
     QgsFeatureRenderer,
+    QgsFeatureRequest,
     QgsFillSymbol,
     QgsGraduatedSymbolRenderer,
     QgsLayerTree,
@@ -128,7 +129,12 @@ def renderer(table: Table, codes: dict[str, Table]) -> QgsFeatureRenderer:
             )
             for step in style["ranges"]
         ]
-        return QgsGraduatedSymbolRenderer(style["expression"], ranges)
+        graduated = QgsGraduatedSymbolRenderer(style["expression"], ranges)
+        if "draw_last" in style:
+            clause = QgsFeatureRequest.OrderByClause(style["draw_last"], True)
+            graduated.setOrderBy(QgsFeatureRequest.OrderBy([clause]))
+            graduated.setOrderByEnabled(True)
+        return graduated
     labels = codes[table["columns"][style["column"]]["values"]]
     categories = [
         QgsRendererCategory(code, symbol(geometry, colour, style), labels[code])

@@ -6,7 +6,7 @@
     <Searchable>1</Searchable>
     <Private>0</Private>
   </flags>
-  <renderer-v2 type="graduatedSymbol" referencescale="-1" enableorderby="0" attr="coalesce(&quot;coverage_ratio&quot;, -1)" graduatedMethod="GraduatedColor" forceraster="0" symbollevels="0">
+  <renderer-v2 type="graduatedSymbol" referencescale="-1" enableorderby="1" attr="coalesce(&quot;coverage_ratio&quot;, -1)" graduatedMethod="GraduatedColor" forceraster="0" symbollevels="0">
     <ranges>
       <range lower="0.850000000000000" symbol="0" upper="1.000000000000000" render="true" label="85%以上"/>
       <range lower="0.700000000000000" symbol="1" upper="0.850000000000000" render="true" label="70%至85%（达标）"/>
@@ -315,6 +315,9 @@
     </classificationMethod>
     <rotation/>
     <sizescale/>
+    <orderby>
+      <orderByClause nullsFirst="0" asc="1">"kind" = 'zone'</orderByClause>
+    </orderby>
   </renderer-v2>
   <labeling type="simple">
     <settings calloutType="simple">

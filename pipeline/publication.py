@@ -69,7 +69,8 @@ def write_files(engine: Engine, settings: Settings, result: RunResult) -> dict[s
         out.mkdir(exist_ok=True)
         write_geopackage(connection, paths["geopackage"])
         write_projects(settings.county.srid, settings.county.name, out, layer_extent(connection))
-        write_report(connection, paths["report"], run_summary(result), both)
+        summary = run_summary(result) | {"title": settings.county.name}
+        write_report(connection, paths["report"], summary, both)
     return paths
 
 

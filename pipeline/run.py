@@ -440,20 +440,21 @@ def _gate(connection: Connection, reconciled: StepResult, plan: _Plan) -> None:
 def check(connection: Connection, parameters: Mapping[str, object]) -> dict[str, int]:
     """Run every query of sql/checks; each returns the rows that break one rule.
 
-    Errors: CheckFailed naming the first rule that is broken and one offending row.
+    Errors: CheckFailed naming every rule that is broken and one offending row.
     """
     found: dict[str, int] = {}
+    example = ""
     for file in sorted(data_path("sql", "checks").glob("*.sql")):
         query = file.read_text(encoding="utf-8")
-        rows = connection.execute(text(query), _known(query, parameters)).fetchmany(1000)
+        rows = connection.execute(text(query), _known(query, parameters)).mappings().fetchmany(1000)
         found[file.stem] = len(rows)
-        if rows:
-            raise CheckFailed(
-                "check.failed",
-                rule=file.stem,
-                rows=len(rows),
-                example=", ".join(f"{k}={v}" for k, v in rows[0]._asdict().items()),
-            )
+        if rows and not example:
+            example = ", ".join(f"{name}={value}" for name, value in rows[0].items())
+    broken = [rule for rule, count in found.items() if count]
+    if broken:
+        raise CheckFailed(
+            "check.failed", rule=", ".join(broken), rows=sum(found.values()), example=example
+        )
     return found
 
 

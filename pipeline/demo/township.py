@@ -304,7 +304,7 @@ PARCELS: Final = (
     Parcel("P22", (400, 150, 430, 230), "2400.00", "云溪镇纬二路22号"),
     # the same, but the registry knows no township: review
     Parcel("P23", (435, 150, 465, 230), "2400.00", "云溪镇纬二路23号"),
-    # two enterprises bear the holder's name: no link
+    # two enterprises bear the holder's name: review
     Parcel("P24", (470, 150, 495, 230), "2000.00", "云溪镇纬二路24号"),
     # half of it in the zone
     Parcel("P16", (520, 160, 580, 220), "3600.00", "云溪镇纬二路16号"),
@@ -471,8 +471,8 @@ FIRMS: Final = (
     Firm("E28", "青岚指北仪表有限公司", "规下", "4011", parcel="330299001001GB00021"),
     # name only: full-width brackets here, half-width ones in the right
     Firm("E29", "栖梧新材（青岚）有限公司", "规下", "2659"),
-    # name only, no township
-    Firm("E30", "青岚鸣柯电器有限公司", "规下", "3853", township=None),
+    # name only, no township, not even in the address
+    Firm("E30", "青岚鸣柯电器有限公司", "规下", "3853", address="创新巷30号", township=None),
     # two of the same name
     Firm("E31", "青岚同舟五金厂", "规下", "3351"),
     Firm("E32", "青岚同舟五金厂", "规下", "3351"),
@@ -646,6 +646,8 @@ def write_second_night(workspace: Path) -> None:
 
     企业名录.xlsx (E08 renamed, E60 new, E40 removed), ZD.shp (P35 divided into P37 and P38),
     权利人.xlsx (P37 to E44, P38 to E60), 租赁.xlsx (the lease ZL-001 of E03 ended).
+    The registry still seats E03 on P02: from tenant of a part it becomes operator, and P02 is used
+    undivided.
 
     Shape:  the workspace folder in; files written, older ones of the same name replaced.
     Units:  metres, m2; leased land in mu.

@@ -84,9 +84,7 @@ def reflect(connection: Connection, schemas: Mapping[str, Sequence[str]]) -> Met
     """
     metadata = MetaData()
     for schema, names in schemas.items():
-        metadata.reflect(
-            connection, schema=schema, only=list(names), views=True, resolve_fks=False
-        )
+        metadata.reflect(connection, schema=schema, only=list(names), views=True, resolve_fks=False)
     return metadata
 
 
@@ -116,6 +114,13 @@ def plain(value: object) -> object:
 def _story(row: Mapping[Any, Any]) -> Story:
     """One row as JSON values by column name."""
     return {str(name): plain(value) for name, value in row.items()}
+
+
+def _source(delivery: Story, row_number: int) -> Story:
+    """A delivered row: records that were cells of a wide table share the row of the file."""
+    stride = int(delivery["detail"].get("row_stride", 1))
+    known = {name: value for name, value in delivery.items() if name != "detail"}
+    return {**known, "row_number": row_number // stride}
 
 
 class Book:
@@ -181,7 +186,7 @@ class Book:
                 "values": {name: row[name] for name in row if name not in _HISTORY},
                 "from_run": self.run(row["from_run"]),
                 "to_run": self.run(row["to_run"]),
-                "source": {**deliveries[row["delivery_id"]], "row_number": row["row_number"]},
+                "source": _source(deliveries[row["delivery_id"]], row["row_number"]),
                 "corrections": [corrections[i] for i in row["correction_ids"]],
             }
             for row in found
@@ -202,9 +207,7 @@ class Book:
             )
             .select_from(issue.outerjoin(delivery, issue.c.delivery_id == delivery.c.delivery_id))
             .where(issue.c.subject_key.in_(sorted(set(subjects))))
-            .where(
-                issue.c.delivery_id.is_(None) | delivery.c.state.in_(["loaded", "consumed"])
-            )
+            .where(issue.c.delivery_id.is_(None) | delivery.c.state.in_(["loaded", "consumed"]))
             .order_by(issue.c.step, issue.c.rule, issue.c.subject_key, issue.c.issue_id)
         )
 
@@ -269,7 +272,9 @@ class Book:
     def _deliveries(self, ids: set[int]) -> dict[int, Story]:
         delivery = self.table("ops.delivery")
         rows = self.rows(
-            select(*self._source_columns()).where(delivery.c.delivery_id.in_(sorted(ids)))
+            select(*self._source_columns(), delivery.c.detail).where(
+                delivery.c.delivery_id.in_(sorted(ids))
+            )
         )
         return {row["delivery_id"]: row for row in rows}
 

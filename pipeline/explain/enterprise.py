@@ -71,9 +71,7 @@ def _codes(book: Book, *conditions: ColumnElement[bool]) -> list[str]:
 def _seat(book: Book, code: str) -> Story | None:
     """The seat, with the township's name and the decision that made it, where a person did."""
     seat, decision = book.table("derived.seat"), book.table("core.current_decision")
-    found = book.one(
-        select(*book.columns("derived.seat")).where(seat.c.enterprise_code == code)
-    )
+    found = book.one(select(*book.columns("derived.seat")).where(seat.c.enterprise_code == code))
     if found is None:
         return None
     names = book.area_names([found["township_code"]])

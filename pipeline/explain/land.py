@@ -14,7 +14,8 @@ def allocations(book: Book, *conditions: ColumnElement[bool]) -> list[Story]:
     """How parcels are shared, with the reference area and the evidence of each share.
 
     Shape:  conditions on ``derived.allocation`` in; its rows, with the enterprise's name, the
-            parcel's reference area and ``evidence``, out; the rest ('') stands last.
+            parcel's reference area, its delivered row and ``evidence``, out; the rest ('') stands
+            last.
     Units:  square metres; share 0 to 1.
     CRS:    none (no geometry).
     Errors: none.
@@ -39,10 +40,17 @@ def allocations(book: Book, *conditions: ColumnElement[bool]) -> list[Story]:
         )
     )
     names = book.enterprise_names(row["enterprise_code"] for row in rows)
+    parcels = {
+        record["values"]["parcel_code"]: record
+        for record in book.open_records(
+            "parcel", parcel.c.parcel_code.in_(sorted({row["parcel_code"] for row in rows}))
+        )
+    }
     return [
         {
             **row,
             "enterprise_name": names.get(row["enterprise_code"]),
+            "parcel_source": parcels[row["parcel_code"]]["source"],
             "evidence": _share_evidence(book, row),
         }
         for row in rows
@@ -122,9 +130,7 @@ def _members(book: Book, unit_code: str) -> list[Story]:
     member = book.table("derived.unit_member")
     rows = book.rows(
         select(member.c.enterprise_code, member.c.parcel_code, member.c.area_m2)
-        .where(
-            member.c.year == book.publication["data_year"], member.c.unit_code == unit_code
-        )
+        .where(member.c.year == book.publication["data_year"], member.c.unit_code == unit_code)
         .order_by(member.c.enterprise_code == "", member.c.enterprise_code, member.c.parcel_code)
     )
     names = book.enterprise_names(row["enterprise_code"] for row in rows)

@@ -43,6 +43,7 @@ WORDS: Final[Mapping[str, str]] = {
     "footprint.kind": "footprint_kind",
     "indicator.indicator": "indicator",
     "indicator.unit": "indicator_unit",
+    "layers.township_coverage.kind": "area_kind",
     "recognition.kind": "recognition_kind",
     "right.right_state": "right_state",
 }
@@ -80,7 +81,7 @@ def word(group: str, value: object) -> str:
     return str(value)
 
 
-def say(code: str, **params: object) -> str:
+def say(code: str, /, **params: object) -> str:
     """A sentence in both languages.
 
     Shape:  a message code and its parameters in; ``中文 / English`` out.
@@ -139,24 +140,21 @@ class Page:
         """The delivered row that something came from."""
         if row is None or row.get("file") is None:
             return
-        where = (
-            str(row["file"]) if row["layer"] == row["file"] else f"{row['file']} › {row['layer']}"
-        )
         self.line(
-            f"← {where} · {label('row_number')} {row['row_number']} · "
+            f"← {row['file']} › {row['layer']} · {label('row_number')} {row['row_number']} · "
             f"{label('data_date')} {row['data_date']} · "
             f"{label('delivery_id')} {row['delivery_id']}",
             depth,
         )
 
-    def record(self, record: Story, depth: int = 1) -> None:
+    def record(self, record: Story) -> None:
         """A record in force: its values, delivered row, corrections and runs."""
-        feed = record["feed"]
-        self.facts(record["values"], record["values"], depth, feed)
-        self.origin(record, depth)
+        self.facts(record["values"], record["values"], 1, record["feed"])
+        self.origin(record, 1)
+        self.line(span(record))
 
     def evidence(self, records: Iterable[Story], depth: int = 2) -> None:
-        """Records that something rests on, one line each, with their delivered rows."""
+        """Records that something rests on, one line each, with delivered rows and corrections."""
         for record in records:
             feed = record["feed"]
             values = [
@@ -168,21 +166,22 @@ class Page:
             self.origin(record, depth + 1)
 
     def origin(self, record: Story, depth: int) -> None:
-        """Delivered row, corrections and runs of a record."""
+        """Delivered row and corrections of a record."""
         self.source(record.get("source"), depth)
         for fix in record.get("corrections", ()):
-            self.line(
-                say("explain.correction", **{name: _shown(fix[name]) for name in fix}), depth
-            )
-        if record.get("from_run"):
-            self.line(span(record), depth)
+            self.line(say("explain.correction", **{name: _shown(fix[name]) for name in fix}), depth)
 
     def earlier(self, versions: Iterable[Story]) -> None:
         """Versions that are no longer in force."""
         for record in versions:
             self.line(f"{label('earlier_version')} {span(record)}")
             self.facts(record["values"], record["values"], 2, record["feed"])
-            self.source(record["source"], 2)
+            self.origin(record, 2)
+
+    def decision(self, row: Mapping[str, object], depth: int = 1) -> None:
+        """What a person decided, and why."""
+        told = say("explain.decision", **row)
+        self.line(f"{word('decision_kind', row['kind'])}: {told}", depth)
 
     def issues(self, issues: Iterable[Story]) -> None:
         """Problems, with what to do next."""

@@ -45,8 +45,7 @@ def parcel_story(book: Book, key: str) -> Story:
         "pieces": pieces,
         "links": links(book, link.c.parcel_code == key),
         "allocation": shares,
-        "conservation": record
-        and conservation(shares, record["values"]["reference_area_m2"]),
+        "conservation": record and conservation(shares, record["values"]["reference_area_m2"]),
         "units": units(book, own_units),
         "state": _row(book, "derived.parcel_state", key),
         "issues": book.issues([key, *own_units]),
@@ -76,12 +75,8 @@ def _walk(book: Book, key: str, *, forward: bool) -> list[Story]:
     start: Select[Any] = select(*lineage.c, literal(1, Integer).label("steps")).where(here == key)
     walk = start.cte("walk", recursive=True)
     reached = walk.c[there.name]
-    is_after = (
-        lineage.c.run_id > walk.c.run_id if forward else lineage.c.run_id < walk.c.run_id
-    )
-    walk = walk.union(
-        select(*lineage.c, walk.c.steps + 1).join(walk, (here == reached) & is_after)
-    )
+    is_after = lineage.c.run_id > walk.c.run_id if forward else lineage.c.run_id < walk.c.run_id
+    walk = walk.union(select(*lineage.c, walk.c.steps + 1).join(walk, (here == reached) & is_after))
     rows = book.rows(
         select(walk).order_by(
             walk.c.steps, walk.c.run_id, walk.c.old_parcel_code, walk.c.new_parcel_code

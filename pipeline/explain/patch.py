@@ -217,5 +217,3 @@ def _uncovered(book: Book, key: str) -> list[Story]:
         .where(land.c.patch_code == key)
         .order_by(land.c.rank_in_township)
     )
-
-

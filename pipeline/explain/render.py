@@ -92,11 +92,9 @@ def _seat(page: Page, seat: Story | None) -> None:
     page.section("seat", is_empty=seat is None)
     if seat is None:
         return
-    page.facts(
-        seat, ("seat_state", "reason", "parcel_code", "township_code", "township_name")
-    )
+    page.facts(seat, ("seat_state", "reason", "parcel_code", "township_code", "township_name"))
     if seat["decision"]:
-        page.line(say("explain.decision", **seat["decision"]))
+        page.decision(seat["decision"])
 
 
 def _links(page: Page, rows: list[Story], subject: str) -> None:
@@ -111,10 +109,11 @@ def _links(page: Page, rows: list[Story], subject: str) -> None:
             row,
             ("stage", "reason", "score", "runner_up_score", "gap", "valid_from", "valid_to"),
             2,
+            "link",
         )
         decision = row["decision"]
         if decision and row["stage"] != "decision":
-            page.line(say("explain.decision", **decision["values"]), 2)
+            page.decision(decision["values"], 2)
         page.evidence(row["evidence"], 2)
 
 
@@ -122,7 +121,7 @@ def _candidates(page: Page, rows: list[Story]) -> None:
     page.section("other_candidates", is_empty=not rows)
     for row in rows:
         page.line(f"{row['parcel_code']} · {word('role', row['role'])}")
-        page.facts(row, ("stage", "reason", "score", "outcome"), 2)
+        page.facts(row, ("stage", "reason", "score", "outcome"), 2, "link")
         page.evidence(row["evidence"], 2)
 
 
@@ -137,6 +136,8 @@ def _allocation(page: Page, rows: list[Story], subject: str) -> None:
             ("role", "method", "allocated_m2", "share", "reference_area_m2", "reference_area"),
             2,
         )
+        if subject == "parcel_code":
+            page.source(row["parcel_source"], 3)
         page.evidence(row["evidence"], 2)
 
 
@@ -186,7 +187,7 @@ def _published(page: Page, rows: Mapping[str, Story | None]) -> None:
     for layer, row in rows.items():
         if row:
             page.line(layer)
-            page.facts(row, row, 2)
+            page.facts(row, row, 2, layer)
 
 
 def _parcel(page: Page, story: Story) -> None:
@@ -259,8 +260,7 @@ def _uncovered(page: Page, rows: list[Story]) -> None:
             + f" · {row['area_m2']} m² = {row['area_mu']} {label('mu')}"
         )
         page.line(
-            f"{word('uncovered_reason', row['reason'])} → "
-            f"{word('next_action', row['next_step'])}",
+            f"{word('uncovered_reason', row['reason'])} → {word('next_action', row['next_step'])}",
             2,
         )
 
@@ -302,6 +302,7 @@ def _township(page: Page, story: Story) -> None:
     for row in story["history"]:
         page.brief(row, ("run_id", "as_of", *AREAS, "definition"))
     _uncovered(page, story["uncovered_land"])
+    page.line(say("explain.cut_patches"))
     page.issues(story["issues"])
     _published(page, {"layers.township_coverage": story["published"]})
 

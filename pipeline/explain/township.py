@@ -111,9 +111,7 @@ def _patches(book: Book, code: str) -> list[Story]:
 
 def _sums(patches: Sequence[Story], figures: Story) -> Story:
     """Sums over the patches, and whether they are the figures of the unit."""
-    sums = {
-        name: sum((Decimal(patch[name]) for patch in patches), Decimal(0)) for name in AREAS
-    }
+    sums = {name: sum((Decimal(patch[name]) for patch in patches), Decimal(0)) for name in AREAS}
     return {
         **{name: f"{total:f}" for name, total in sums.items()},
         "is_equal": all(total == Decimal(figures[name]) for name, total in sums.items()),

@@ -65,9 +65,9 @@ _ISSUE_COLUMNS = ("row_number", "rule", "severity", "field", "value", "key", "pa
 class CleanBatch:
     """Canonical rows of a batch as text, ready for COPY, and the issues found.
 
-    ``rows``: row_number, file_row, key, scope_key, row_hash, outcome, the canonical columns,
-    geom (hex EWKB, where the feed has one), extra (JSON). A row with the outcome ``quarantined``
-    has no content. ``issues``: row_number (of the file), rule, severity, field, value, key, params
+    ``rows``: row_number, file_row, key, subject (the key as it may be shown), scope_key, row_hash,
+    outcome, the canonical columns, geom (hex EWKB, where the feed has one), extra (JSON). A row
+    with the outcome ``quarantined`` has no content. ``issues``: row_number (of the file), rule, severity, field, value, key, params
     (JSON).
     """
 
@@ -123,13 +123,14 @@ class _Cleaner:
         shapes = self._shapes()
         rows = self._assemble(frame, shapes)
         rows["file_row"] = rows["row_number"]
-        return CleanBatch(rows, self._issue_table(rows["key"]))
+        return CleanBatch(rows, self._issue_table(rows["subject"]))
 
     def _assemble(self, frame: pd.DataFrame, shapes: Shapes | None) -> pd.DataFrame:
         """Add numbers, keys, hashes and shapes; empty the content of bad rows."""
         good = ~self.bad
         rows = pd.DataFrame({"row_number": self.batch.row_number}, index=self.index)
         rows["key"] = _joined(frame, self.contract.key)
+        rows["subject"] = _joined(self._shown(frame), self.contract.key)
         scope = self.contract.scope_column
         rows["scope_key"] = frame[scope] if scope else _nothing(self.index)
         shape_hash = None
@@ -145,6 +146,15 @@ class _Cleaner:
             rows["geom"] = shapely.to_wkb(stored, hex=True, include_srid=True, byte_order=1)
         rows["extra"] = self._extra().where(good, "{}")
         return rows
+
+    def _shown(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The key columns, names of persons hidden; a credit code is no person."""
+        shown = frame[list(self.contract.key)].copy()
+        for name in self.contract.key:
+            if self.contract.columns[name].personal:
+                is_person = shown[name].notna() & check_credit_code(shown[name])["code"].isna()
+                shown[name] = shown[name].mask(is_person, HIDDEN)
+        return shown
 
     # -- a wide table: one record per figure ----------------------------------------------------
 
@@ -184,6 +194,7 @@ class _Cleaner:
         good = ~records["is_bad"].to_numpy(dtype=bool)
         rows = records[["row_number", "file_row"]].copy()
         rows["key"] = _joined(frame, self.contract.key)
+        rows["subject"] = _joined(self._shown(frame), self.contract.key)
         rows["scope_key"] = _nothing(rows.index)
         rows["row_hash"] = _hashes(frame, None, good)
         rows["outcome"] = _outcome(good)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ _Row = Sequence[Any]
 
 _SEARCHED_ROWS = 20
 _SNIFFED = 65_536
+_SEPARATORS = ",;\t|"
 _CELL_LIMIT = 10_000_000
 _TOTAL = re.compile(r"(合计|小计|总计|共计|累计|本页合计|TOTAL)[:：]?", re.IGNORECASE)
 _NOTE = re.compile(
@@ -73,7 +75,7 @@ def open_table(path: Path, contract: Contract) -> Iterator[OpenLayer]:
             handle.seek(0)
             csv.field_size_limit(_CELL_LIMIT)
             try:
-                lines = csv.reader(handle, _dialect(sample))
+                lines = csv.reader(handle, delimiter=_separator(sample))
                 yield _open(path, path.stem, contract, lines, encoding)
             except csv.Error as error:
                 raise SourceError("source.unreadable", file=path.name, reason=str(error)) from error
@@ -86,12 +88,14 @@ def open_table(path: Path, contract: Contract) -> Iterator[OpenLayer]:
     yield _open(path, name, contract, rows, None)
 
 
-def _dialect(sample: str) -> type[csv.Dialect]:
-    """The separator of a CSV file: the one that most lines of the sample agree on."""
-    try:
-        return csv.Sniffer().sniff(sample, delimiters=",;\t|")
-    except csv.Error:
-        return csv.excel
+def _separator(sample: str) -> str:
+    """The separator of a CSV file: the one that makes most cells of its first lines."""
+
+    def cells(separator: str) -> int:
+        rows = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
+        return sum(len(row) for row in islice(rows, _SEARCHED_ROWS))
+
+    return max(_SEPARATORS, key=cells)
 
 
 def _sheet(
@@ -186,21 +190,21 @@ def _open(
 
 
 def _find_header(contract: Contract, top: list[_Row]) -> _Header:
-    """The line, or two lines, that fit the contract best; the first of equals."""
-    first: list[tuple[str, ...]] = [(_text(cell),) for cell in top[0]]
-    best = _Header(0, first, Match(missing=tuple(contract.key)))
+    """The line, or two lines, that fit the contract best; of equals one line, the first."""
+    best = _Header(0, _one_line(top[0]), Match(missing=tuple(contract.key)))
     best_rank = (False, 0)
-    for number, row in enumerate(top):
-        single: list[tuple[str, ...]] = [(_text(cell),) for cell in row]
-        candidates = [(number, single)]
-        if number + 1 < len(top):
-            candidates.append((number + 1, _two_lines(row, top[number + 1])))
-        for last_row, names in candidates:
-            match = match_headings(contract, names)
-            rank = (not match.missing, match.score)
-            if rank > best_rank:
-                best, best_rank = _Header(last_row, names, match), rank
+    single = [(number, _one_line(row)) for number, row in enumerate(top)]
+    double = [(number, _two_lines(*top[number - 1 : number + 1])) for number in range(1, len(top))]
+    for last_row, names in (*single, *double):
+        match = match_headings(contract, names)
+        rank = (not match.missing, match.score)
+        if rank > best_rank:
+            best, best_rank = _Header(last_row, names, match), rank
     return best
+
+
+def _one_line(row: _Row) -> list[tuple[str, ...]]:
+    return [(_text(cell),) for cell in row]
 
 
 def _two_lines(upper: _Row, lower: _Row) -> list[tuple[str, ...]]:

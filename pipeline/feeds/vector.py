@@ -65,12 +65,13 @@ def open_vector(path: Path, contract: Contract, county: County) -> Iterator[Open
                     columns=missing_in_words(contract, match),
                     found=", ".join(names),
                 )
+            total = pyogrio.read_info(path, layer=layer, **options)["features"]
+            if total == 0:
+                # an empty layer often has no kind of shape either
+                raise SourceError("source.empty", file=path.name, layer=layer)
             _refuse_other_kind(path, layer, contract, str(meta["geometry_type"]))
             way = _way(path, layer, contract, county, meta)
             geometry_name = meta["geometry_name"] or "wkb_geometry"
-            total = pyogrio.read_info(path, layer=layer, **options)["features"]
-            if total == 0:
-                raise SourceError("source.empty", file=path.name, layer=layer)
             yield OpenLayer(
                 name=layer,
                 headings=names,

@@ -243,6 +243,7 @@ STEPS: tuple[Step, ...] = (
             "core.recognition",
             "derived.link",
             "derived.allocation",
+            "derived.parcel_township",
         ),
         outputs=(
             Output(

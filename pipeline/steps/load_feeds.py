@@ -355,8 +355,8 @@ def _create_stage(cursor: psycopg.Cursor[Any], feed: str) -> None:
             CREATE TEMP TABLE stage ON COMMIT DROP AS
             SELECT
               CAST(NULL AS integer) AS row_number, CAST(NULL AS integer) AS file_row,
-              CAST(NULL AS text) COLLATE "C" AS key, CAST(NULL AS text) COLLATE "C" AS scope_key,
-              CAST(NULL AS text) AS outcome, r.*
+              CAST(NULL AS text) COLLATE "C" AS key, CAST(NULL AS text) AS subject,
+              CAST(NULL AS text) COLLATE "C" AS scope_key, CAST(NULL AS text) AS outcome, r.*
             FROM {} AS r
             WITH NO DATA
             """
@@ -404,11 +404,11 @@ def _set_aside_outside_scope(
         WITH stray AS (
           UPDATE stage AS s SET outcome = 'quarantined'
           WHERE s.outcome IS NULL AND s.scope_key <> ALL (%(scope)s::text[])
-          RETURNING s.file_row, s.key, s.scope_key
+          RETURNING s.file_row, s.subject, s.scope_key
         )
         INSERT INTO ops.issue (step, rule, severity, feed, subject_key, delivery_id, row_number,
           field, value, params)
-        SELECT %(step)s, 'row.outside_scope', 'error', %(feed)s, r.key, %(delivery_id)s, r.file_row,
+        SELECT %(step)s, 'row.outside_scope', 'error', %(feed)s, r.subject, %(delivery_id)s, r.file_row,
           %(field)s, r.scope_key, jsonb_build_object('scope', array_to_string(%(scope)s::text[], ', '))
         FROM stray AS r
         """,
@@ -440,7 +440,7 @@ def _set_aside_duplicates(
           FROM repeated AS r
           WHERE s.outcome IS NULL AND s.key = r.key
             AND (r.contents > 1 OR s.row_number <> r.first_row)
-          RETURNING s.file_row, s.key, r.contents, r.first_file_row
+          RETURNING s.file_row, s.subject, r.contents, r.first_file_row
         )
         INSERT INTO ops.issue (step, rule, severity, feed, subject_key, delivery_id, row_number,
           params)
@@ -448,7 +448,7 @@ def _set_aside_duplicates(
           %(step)s,
           CASE WHEN d.contents > 1 THEN 'row.duplicate_key' ELSE 'row.duplicate' END,
           CASE WHEN d.contents > 1 THEN 'error' ELSE 'warning' END,
-          %(feed)s, d.key, %(delivery_id)s, d.file_row,
+          %(feed)s, d.subject, %(delivery_id)s, d.file_row,
           jsonb_build_object('first_row', d.first_file_row)
         FROM stray AS d
         """,

@@ -188,7 +188,7 @@ def test_changed_setting_equals_rebuild(make_township: Make) -> None:
     township.run()
     after = state(township.engine)
     changed = differences(before, after).keys()
-    assert changed >= {"derived.parcel_patch", "derived.patch_cover", "derived.unit"}
+    assert changed >= {"derived.patch_cover", "derived.unit", "layers.industrial_patch"}
     rebuild(township, FIRST_NIGHT)
     assert differences(after, state(township.engine)) == {}
 

@@ -47,5 +47,5 @@ def test_fault_is_found(make_township: Callable[..., Township], rule: str) -> No
         assert connection.execute(text(FAULTS[rule])).rowcount >= 1
     with pytest.raises(CheckFailed) as caught:
         check_database(township.engine, township.settings)
-    assert caught.value.params["rule"] == rule
+    assert rule in str(caught.value.params["rule"]).split(", ")
     assert caught.value.exit_code == 8

@@ -22,8 +22,10 @@ unit AS (
     CASE left(m.unit_code, 1) WHEN 'E' THEN 'enterprise' WHEN 'P' THEN 'parcel' ELSE 'merged' END AS kind,
     count(DISTINCT m.enterprise_code) FILTER (WHERE m.enterprise_code <> '') AS members,
     count(DISTINCT m.parcel_code) AS parcels,
-    sum(m.area_m2) AS area_m2
+    sum(m.area_m2) AS area_m2,
+    bool_or(t.is_industrial) AS has_industrial
   FROM member AS m
+  JOIN derived.parcel_township AS t ON t.parcel_code = m.parcel_code
   GROUP BY m.unit_code, m.component
 ),
 -- What the members bring that decides category and state.
@@ -34,8 +36,8 @@ fact AS (
     bool_or(EXISTS (
       SELECT 1
       FROM derived.link AS l
-      WHERE l.enterprise_code = m.enterprise_code AND l.status = 'accepted' AND l.role = 'owner'
-    )) AS has_owner,
+      WHERE l.enterprise_code = m.enterprise_code AND l.status = 'accepted' AND l.role IN ('owner', 'operator')
+    )) AS has_own_land,
     bool_or(EXISTS (
       SELECT 1
       FROM core.recognition AS r
@@ -69,22 +71,21 @@ SELECT
     ELSE 'parcels_undivided'
   END AS kind_reason,
   CASE
+    WHEN v.obstacle IS NOT NULL THEN 'NOT_EVALUATED'
     WHEN u.kind <> 'enterprise' THEN 'PARCEL_MERGED'
     WHEN f.has_above THEN 'ABOVE'
-    WHEN NOT f.has_owner THEN 'TENANT_ONLY'
+    WHEN NOT f.has_own_land THEN 'TENANT_ONLY'
     WHEN u.area_m2 >= args.threshold_m2 THEN 'BELOW_GE3'
     ELSE 'BELOW_LT3'
   END AS eval_category,
   CASE
-    WHEN u.area_m2 = 0 OR (u.kind <> 'enterprise' AND (u.members > args.max_operators OR u.parcels > args.max_parcels))
-      THEN 'excluded'
+    WHEN v.obstacle IS NOT NULL THEN 'excluded'
     WHEN u.kind = 'enterprise' AND f.has_transition THEN 'transition'
     WHEN f.has_score OR f.has_indicator THEN 'evaluated'
     ELSE 'no_data'
   END AS eval_state,
   CASE
-    WHEN u.area_m2 = 0 THEN 'no_area'
-    WHEN u.kind <> 'enterprise' AND (u.members > args.max_operators OR u.parcels > args.max_parcels) THEN 'too_large'
+    WHEN v.obstacle IS NOT NULL THEN v.obstacle
     WHEN u.kind = 'enterprise' AND f.has_transition THEN 'in_transition'
     WHEN f.has_score THEN 'official_score'
     WHEN f.has_indicator THEN 'indicator'
@@ -96,3 +97,11 @@ SELECT
 FROM args
 CROSS JOIN unit AS u
 JOIN fact AS f ON f.unit_code = u.unit_code
+-- What keeps a unit from being evaluated at all.
+CROSS JOIN LATERAL (
+  SELECT CASE
+    WHEN u.area_m2 = 0 THEN 'no_area'
+    WHEN NOT u.has_industrial THEN 'not_industrial'
+    WHEN u.kind <> 'enterprise' AND (u.members > args.max_operators OR u.parcels > args.max_parcels) THEN 'too_large'
+  END AS obstacle
+) AS v

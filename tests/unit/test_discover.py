@@ -1,0 +1,104 @@
+"""What lies in the inbox: feeds, dates, scopes, content."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from pipeline.feeds.contracts import load_contracts
+from pipeline.feeds.discover import content_hash, find_sources
+
+DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
+
+
+@pytest.fixture(scope="module")
+def contracts():
+    return load_contracts(DEFAULT)
+
+
+def put(inbox: Path, *names: str) -> None:
+    for name in names:
+        path = inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.suffix.lower(), encoding="utf-8")
+
+
+def found(inbox: Path, contracts):
+    return [(s.name, s.feed, s.scope, s.data_date) for s in find_sources(inbox, contracts).sources]
+
+
+def test_no_inbox_no_delivery(tmp_path, contracts):
+    assert find_sources(tmp_path / "inbox", contracts).sources == []
+
+
+def test_feeds_dates_and_scopes(tmp_path, contracts):
+    put(
+        tmp_path,
+        "2026-06-30/DLTB.shp",
+        "2026-06-30/DLTB.dbf",
+        "2026-06-30/scope=330299001,330299002/ZD.SHP",
+        "2026-07-01/慈溪dltb_20260702.shp",
+        "DLTB@330299002_20260703.shp",
+        "权利人.xlsx",
+        "2026-13-01/租赁.xlsx",
+    )
+    day = dt.date
+    assert found(tmp_path, contracts) == [
+        ("2026-06-30/DLTB.shp", "patch", None, day(2026, 6, 30)),
+        (
+            "2026-06-30/scope=330299001,330299002/ZD.SHP",
+            "parcel",
+            ("330299001", "330299002"),
+            day(2026, 6, 30),
+        ),
+        ("2026-07-01/慈溪dltb_20260702.shp", "patch", None, day(2026, 7, 2)),
+        ("2026-13-01/租赁.xlsx", "lease", None, None),
+        ("DLTB@330299002_20260703.shp", "patch", ("330299002",), day(2026, 7, 3)),
+        ("权利人.xlsx", "right", None, None),
+    ]
+
+
+def test_one_file_may_serve_several_feeds(tmp_path, contracts):
+    both = {
+        "patch": contracts["patch"].model_copy(update={"files": ("pluto.shp",)}),
+        "parcel": contracts["parcel"].model_copy(update={"files": ("pluto.shp",)}),
+    }
+    put(tmp_path, "pluto.shp")
+    assert [s.feed for s in find_sources(tmp_path, both).sources] == ["patch", "parcel"]
+
+
+def test_unknown_files_are_told_leftovers_are_not(tmp_path, contracts):
+    put(
+        tmp_path,
+        "notes.docx",
+        "企业名录.pdf",
+        ".DS_Store",
+        "~$权利人.xlsx",
+        "DLTB.shp",
+        "DLTB.prj",
+        "DLTB.shp.xml",
+        "alone.dbf",
+        "2026-01-01/whatever.csv",
+    )
+    unknown = [path.as_posix() for path in find_sources(tmp_path, contracts).unknown]
+    assert unknown == ["2026-01-01/whatever.csv", "alone.dbf", "notes.docx", "企业名录.pdf"]
+
+
+def test_a_geodatabase_is_one_file(tmp_path, contracts):
+    put(tmp_path, "DLTB.gdb/a00000001.gdbtable", "DLTB.gdb/gdb")
+    assert [s.name for s in find_sources(tmp_path, contracts).sources] == ["DLTB.gdb"]
+    before = content_hash(tmp_path / "DLTB.gdb")
+    put(tmp_path, "DLTB.gdb/x.lock")
+    assert content_hash(tmp_path / "DLTB.gdb") == before
+
+
+def test_content_is_the_file_with_its_companions(tmp_path):
+    put(tmp_path, "a/DLTB.shp", "a/DLTB.dbf", "b/other.shp", "b/other.DBF", "b/other.sbn")
+    first = content_hash(tmp_path / "a/DLTB.shp")
+    assert content_hash(tmp_path / "b/other.shp") == first
+    (tmp_path / "b/other.DBF").write_text("changed", encoding="utf-8")
+    assert content_hash(tmp_path / "b/other.shp") != first
+    put(tmp_path, "a/DLTB.cpg")
+    assert content_hash(tmp_path / "a/DLTB.shp") != first

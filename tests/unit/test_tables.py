@@ -1,0 +1,207 @@
+"""Tables as offices make them: titles, merged headings, units, totals, notes, encodings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from openpyxl import Workbook
+
+from pipeline.errors import SourceError
+from pipeline.feeds.contracts import County, load_contracts
+from pipeline.feeds.clean import clean_batch
+from pipeline.feeds.tables import open_table
+
+DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+CODE = "91330299MA9T00010T"
+OTHER = "91330299MA9T00020U"
+
+
+@pytest.fixture(scope="module")
+def contracts():
+    return load_contracts(DEFAULT)
+
+
+def book(path: Path, *sheets: list[list[object]], hidden=()) -> Path:
+    made = Workbook()
+    made.remove(made.worksheets[0])
+    for number, rows in enumerate(sheets):
+        sheet = made.create_sheet(f"表{number}")
+        for row in rows:
+            sheet.append(row)
+        if number in hidden:
+            sheet.sheet_state = "hidden"
+    made.save(path)
+    return path
+
+
+def read(path: Path, contract):
+    """All records as a frame by heading and row number, and the layer."""
+    with open_table(path, contract) as layer:
+        frames = [
+            pd.DataFrame(dict(zip(layer.headings, b.columns, strict=True))).set_index(b.row_number)
+            for b in layer.batches
+        ]
+    return (pd.concat(frames) if frames else pd.DataFrame()), layer
+
+
+def refusal(path: Path, contract) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        read(path, contract)
+    return caught.value
+
+
+def test_a_plain_sheet(tmp_path, contracts):
+    path = book(
+        tmp_path / "企业名录.xlsx",
+        [["统一社会信用代码", "企业名称", "注册日期"], [CODE, "甲", dt.datetime(2021, 3, 5)]],
+    )
+    rows, layer = read(path, contracts["enterprise"])
+    assert rows.loc[2].tolist() == [CODE, "甲", "2021-03-05"]
+    assert layer.ignored_lines == [1]
+    assert layer.is_spreadsheet
+
+
+def test_title_merged_headings_units_totals_and_notes(tmp_path, contracts):
+    path = book(
+        tmp_path / "租赁.xlsx",
+        [
+            ["青岚县企业租赁情况表"],
+            ["填报单位：云溪镇", None, None, None, None, "2026年6月"],
+            ["合同编号", "宗地代码", "出租方", None, "承租方", None, "租用面积", None],
+            [None, None, "名称", "代码", "名称", "代码", "土地", "建筑"],
+            [None, None, None, None, None, None, "（亩）", "（㎡）"],
+            ["A-1", "330299001001GB00001", "甲", CODE, "乙", OTHER, 1.5, 100],
+            [None, None, None, None, None, None, None, None],
+            ["小 计", None, None, None, None, None, 1.5, 100],
+            ["A-2", "330299001001GB00002", "丙", None, "丁", None, 3, None],
+            ["合计", None, None, None, None, None, 4.5, 100],
+            ["注：面积以合同为准"],
+            ["填表人：某", None, "审核：某"],
+        ],
+    )
+    rows, layer = read(path, contracts["lease"])
+    assert rows.index.tolist() == [6, 9]
+    assert layer.headings[2:6] == ["出租方_名称", "出租方_代码", "承租方_名称", "承租方_代码"]
+    assert layer.match.units == {6: "mu", 7: "m2"}
+    assert layer.ignored_lines == [1, 2, 3, 4, 5, 7, 8, 10, 11, 12]
+    match = layer.match.positions
+    assert (match["lessor_name"], match["lessee_code"]) == ((2,), (5,))
+
+
+def test_a_data_row_is_no_second_heading(tmp_path, contracts):
+    path = book(
+        tmp_path / "企业名录.xlsx",
+        [["统一社会信用代码", "企业名称", "地址"], [CODE, "名称", "地址"], [OTHER, "乙", "丙"]],
+    )
+    rows, _ = read(path, contracts["enterprise"])
+    assert rows.index.tolist() == [2, 3]
+
+
+def test_a_repeated_heading_is_no_record(tmp_path, contracts):
+    head = ["统一社会信用代码", "企业名称"]
+    path = book(tmp_path / "企业名录.xlsx", [head, [CODE, "甲"], head, [OTHER, "乙"]])
+    assert read(path, contracts["enterprise"])[0].index.tolist() == [2, 4]
+
+
+def test_numbers_stay_what_they_are(tmp_path, contracts):
+    path = book(
+        tmp_path / "企业名录.xlsx",
+        [["统一社会信用代码", "企业名称", "行业代码"], [913302821234567890, "甲", 3451]],
+    )
+    with open_table(path, contracts["enterprise"]) as layer:
+        batch = next(layer.batches)
+    code, name, industry = (column[0] for column in batch.columns)
+    # what the spreadsheet lost is lost; that it was a number is known
+    assert code[:15] == "913302821234567"
+    assert (name, industry) == ("甲", "3451")
+    assert batch.numeric[0].all()
+    assert batch.numeric[1] is None
+
+
+def test_of_several_sheets_the_one_that_fits(tmp_path, contracts):
+    good = [["统一社会信用代码", "企业名称"], [CODE, "甲"]]
+    notes = [["说明"], ["本表"]]
+    path = book(tmp_path / "企业名录.xlsx", notes, good)
+    assert read(path, contracts["enterprise"])[1].name == "表1"
+    path = book(tmp_path / "企业名录2.xlsx", good, good)
+    assert refusal(path, contracts["enterprise"]).code == "source.layer_unclear"
+    named = contracts["enterprise"].model_copy(update={"layer": "表0"})
+    assert read(path, named)[1].name == "表0"
+    path = book(tmp_path / "企业名录3.xlsx", good, good, hidden={0})
+    assert read(path, contracts["enterprise"])[1].name == "表1"
+
+
+def test_refusals(tmp_path, contracts):
+    contract = contracts["enterprise"]
+    path = tmp_path / "企业名录.xlsx"
+    path.write_text("no workbook", encoding="utf-8")
+    assert refusal(path, contract).code == "source.unreadable"
+    path = book(tmp_path / "a.xlsx", [[None]])
+    assert refusal(path, contract).code == "source.empty"
+    error = refusal(
+        book(tmp_path / "b.xlsx", [["名录"], ["企业名称", "地址"], ["甲", "乙"]]), contract
+    )
+    assert error.code == "source.column_missing"
+    assert "统一社会信用代码" in str(error.params["columns"])
+    assert error.params["found"] == "企业名称, 地址"
+    path = tmp_path / "ZD.csv"
+    path.write_text("ZDDM\n330299001001GB00001\n", encoding="utf-8")
+    assert refusal(path, contracts["parcel"]).code == "source.no_geometry"
+    (tmp_path / "bad.csv").write_bytes(b"a,b\n\xff\xff,\x80\n")
+    assert refusal(tmp_path / "bad.csv", contract).code == "source.encoding"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_csv_in_every_usual_form(tmp_path, contracts, separator, encoding):
+    lines = [
+        ["统一社会信用代码", "企业名称", "地址"],
+        [CODE, "甲䶮", '"a\nb"'],
+        [],
+        [OTHER, "乙", "丙"],
+    ]
+    path = tmp_path / "企业名录.csv"
+    path.write_bytes("\r\n".join(separator.join(line) for line in lines).encode(encoding))
+    rows, layer = read(path, contracts["enterprise"])
+    assert rows["企业名称"].tolist() == ["甲䶮", "乙"]
+    assert rows["地址"].tolist()[0] == "a\nb"
+    assert rows.index.tolist() == [2, 4]
+    assert layer.encoding == encoding
+
+
+def test_ragged_rows_are_read(tmp_path, contracts):
+    path = tmp_path / "企业名录.csv"
+    path.write_text(f"统一社会信用代码,企业名称\n{CODE}\n{OTHER},乙,more\n", encoding="utf-8")
+    rows, _ = read(path, contracts["enterprise"])
+    assert rows["企业名称"].fillna("-").tolist() == ["-", "乙"]
+
+
+def test_the_real_register_is_the_same_in_both_encodings(contracts):
+    folder = SHARED / "cn-enterprises-cixi"
+    if not folder.is_dir():
+        pytest.skip("cn-enterprises-cixi is not on this machine")
+    county = County("330282", "EPSG:4549", address_prefixes=("浙江省", "慈溪市"))
+    contract = contracts["enterprise"].model_copy(update={"files": ("*.csv",)})
+    rows = {}
+    for name in ("utf8", "gb18030"):
+        with open_table(folder / f"enterprises_{name}.csv", contract) as layer:
+            batch = clean_batch(next(layer.batches), layer, contract, county)
+            assert layer.encoding in {"utf-8", "utf-8-sig", "gb18030"}
+        rows[name] = batch.rows.iloc[:800].drop(columns="extra")
+    assert len(rows["gb18030"]) == 800
+    pd.testing.assert_frame_equal(rows["utf8"], rows["gb18030"])
+    assert rows["utf8"]["outcome"].isna().mean() > 0.99
+
+
+def test_hostile_workbooks_are_read_or_refused(contracts):
+    folder = SHARED / "hostile-corpus" / "spreadsheets"
+    if not folder.is_dir():
+        pytest.skip("hostile-corpus is not on this machine")
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("OOM_") or "dos" in path.name:
+            continue
+        assert refusal(path, contracts["enterprise"]).code.startswith("source.")
