@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from pipeline.explain.book import TABLES, Book, Story, reflect
 from pipeline.explain.enterprise import enterprise_story
@@ -38,6 +38,8 @@ def explain(connection: Connection, kind: Kind, key: str) -> Story:
     Errors: UsageError ``explain.not_found``; ``explain.not_unique`` where a name has several.
     Source: design section 6; invariant 10. Reads only, in the transaction that the caller began.
     """
+    # Hundreds of small look-ups: starting workers for each would cost more than the work.
+    connection.execute(select(func.set_config("max_parallel_workers_per_gather", "0", True)))
     book = Book(connection, reflect(connection, TABLES))
     wanted = key.strip()
     story = _STORIES[kind](book, wanted)

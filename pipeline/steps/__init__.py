@@ -306,6 +306,7 @@ STEPS: tuple[Step, ...] = (
             Output(
                 "core.coverage_history", key=("area_code", "run_id"), scope="run_id", kind="run"
             ),
+            _issues("patch"),
         ),
         settings={
             "area_srid": "county.area_srid",

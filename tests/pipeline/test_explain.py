@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from functools import cache
 
 import openpyxl
 import pyogrio
@@ -42,22 +43,23 @@ def one(engine, sql, **params):
         return connection.execute(text(sql), params).mappings().one()
 
 
+@cache
+def lines_of(path, layer):
+    """Lines of a delivered file as lists of text, the first at index 1."""
+    if path.suffix == ".xlsx":
+        lines = openpyxl.load_workbook(path)[layer].iter_rows(values_only=True)
+    elif path.suffix == ".csv":
+        encoding = "utf-8-sig" if path.stem == "用电户" else "gb18030"
+        lines = (line.split(",") for line in path.read_text(encoding=encoding).splitlines())
+    else:
+        encoding = "GBK" if path.suffix == ".shp" else None
+        lines = pyogrio.read_dataframe(path, layer=layer, encoding=encoding).to_numpy()
+    return [[], *([str(value) for value in line] for line in lines)]
+
+
 def delivered_row(workspace, source):
     """What stands in the file at the place that a source names, as text."""
-    path = workspace / "inbox" / source["file"]
-    if path.suffix == ".xlsx":
-        sheet = openpyxl.load_workbook(path, read_only=True)[source["layer"]]
-        rows = sheet.iter_rows(
-            min_row=source["row_number"], max_row=source["row_number"], values_only=True
-        )
-        return [str(value) for value in next(iter(rows))]
-    if path.suffix == ".csv":
-        encoding = "utf-8-sig" if path.stem == "用电户" else "gb18030"
-        return path.read_text(encoding=encoding).splitlines()[source["row_number"] - 1].split(",")
-    frame = pyogrio.read_dataframe(
-        path, layer=source["layer"], encoding="GBK" if path.suffix == ".shp" else None
-    )
-    return [str(value) for value in frame.iloc[source["row_number"] - 1]]
+    return lines_of(workspace / "inbox" / source["file"], source["layer"])[source["row_number"]]
 
 
 @pytest.fixture(scope="session")
@@ -314,8 +316,7 @@ def test_a_township_by_its_name(township, workspace):
     assert areas == sorted(areas, reverse=True)
     for patch in story["patches"]:
         row = delivered_row(workspace, patch["source"])
-        assert patch["patch_code"].startswith(row[10])
-        assert patch["patch_code"].endswith(row[3])
+        assert {patch["patch_code"][:19], patch["patch_code"][19:]} <= set(row)
 
 
 def test_a_patch_with_an_overlap(township):

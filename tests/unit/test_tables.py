@@ -10,8 +10,8 @@ import pytest
 from openpyxl import Workbook
 
 from pipeline.errors import SourceError
-from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.clean import clean_batch
+from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.tables import open_table
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
@@ -57,7 +57,7 @@ def refusal(path: Path, contract) -> SourceError:
 def test_a_plain_sheet(tmp_path, contracts):
     path = book(
         tmp_path / "企业名录.xlsx",
-        [["统一社会信用代码", "企业名称", "注册日期"], [CODE, "甲", dt.datetime(2021, 3, 5)]],
+        [["统一社会信用代码", "企业名称", "注册日期"], [CODE, "甲", dt.date(2021, 3, 5)]],
     )
     rows, layer = read(path, contracts["enterprise"])
     assert rows.loc[2].tolist() == [CODE, "甲", "2021-03-05"]
