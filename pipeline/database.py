@@ -35,9 +35,10 @@ _SESSION = {
     "lock_timeout": "30s",
     "jit": "off",
     "max_parallel_workers_per_gather": "2",
-    "parallel_setup_cost": "0",
-    "parallel_tuple_cost": "0",
-    "min_parallel_table_scan_size": "0",
+    # Cheap enough that an overlay of one township runs on all cores, not so cheap that a look-up does.
+    "parallel_setup_cost": "200",
+    "parallel_tuple_cost": "0.01",
+    "min_parallel_table_scan_size": "256kB",
     "search_path": "public",
     "DateStyle": "ISO",
     "timezone": "UTC",

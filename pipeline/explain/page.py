@@ -127,14 +127,11 @@ class Page:
                 continue
             self.line(f"{field_label(name, feed)}: {field_value(name, value, feed)}", depth)
 
-    def brief(self, values: Mapping[str, object], names: Iterable[str], depth: int = 1) -> None:
+    def brief(
+        self, values: Mapping[str, object], names: Iterable[str], depth: int = 1, feed: str = ""
+    ) -> None:
         """The same in one line."""
-        parts = [
-            f"{label(name)} {field_value(name, values[name], '')}"
-            for name in names
-            if values.get(name) not in {None, ""}
-        ]
-        self.line(" · ".join(parts), depth)
+        self.line(_in_one_line(values, names, feed), depth)
 
     def source(self, row: Mapping[str, object] | None, depth: int = 1) -> None:
         """The delivered row that something came from."""
@@ -157,12 +154,8 @@ class Page:
         """Records that something rests on, one line each, with delivered rows and corrections."""
         for record in records:
             feed = record["feed"]
-            values = [
-                f"{field_label(name, feed)} {field_value(name, value, feed)}"
-                for name, value in record["values"].items()
-                if value not in {None, ""}
-            ]
-            self.line(f"{word('feed_name', feed)}: {' · '.join(values)}", depth)
+            told = _in_one_line(record["values"], record["values"], feed)
+            self.line(f"{word('feed_name', feed)}: {told}", depth)
             self.origin(record, depth + 1)
 
     def origin(self, record: Story, depth: int) -> None:
@@ -244,6 +237,15 @@ def span(record: Story) -> str:
         as_of=_shown(first["as_of"]),
         to_run=last["run_id"],
         to_as_of=_shown(last["as_of"]),
+    )
+
+
+def _in_one_line(values: Mapping[str, object], names: Iterable[str], feed: str) -> str:
+    """Labels and values that are there, one after the other."""
+    return " · ".join(
+        f"{field_label(name, feed)} {field_value(name, values[name], feed)}"
+        for name in names
+        if values.get(name) not in (None, "")
     )
 
 

@@ -248,6 +248,7 @@ def _land(page: Page, story: Story) -> None:
                 piece["patch"]["values"],
                 ("land_use_code", "township_code", "official_area_m2", "ellipsoid_area_m2"),
                 2,
+                "patch",
             )
             page.source(piece["patch"]["source"], 2)
 
@@ -311,8 +312,10 @@ def _patch(page: Page, story: Story) -> None:
     _head(page, story, story["township_name"])
     _versions(page, story)
     page.section("areas", is_empty=story["areas"] is None)
-    page.facts(story["areas"] or {}, story["areas"] or {})
+    page.facts(story["areas"] or {}, story["areas"] or {}, feed="patch")
     page.section("parts", is_empty=not story["parts"])
+    if story["record"] and not story["parts"]:
+        page.line(say("explain.not_base"))
     for row in story["parts"]:
         page.line(f"{row['area_code']} {row['area_name'] or ''}".rstrip())
         page.facts(row, AREAS, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -227,7 +227,7 @@ class _Cleaner:
                 text = text.fillna(self.value(part))
         else:
             text = self._delivered(name)
-        is_absent = fold(text).isna()
+        is_absent = text.isna()
         cleaned = self._typed(name, column, text)
         if column.take is not None:
             cleaned = cleaned.str[: column.take]
@@ -304,8 +304,8 @@ class _Cleaner:
         return blank_to_na(translated)
 
     def _code(self, name: str, column: Column, text: pd.Series) -> pd.Series:
-        cleaned = clean_code(text)
-        damaged = is_float_damaged(cleaned).to_numpy(dtype=bool)
+        cleaned = _once_each(text, clean_code)
+        damaged = _once_each(cleaned, is_float_damaged).fillna(value=False).to_numpy(dtype=bool)
         # a survey code may truly end in zeros, unless it came through a number
         shows = cleaned.str.contains(_POINT_OR_EXPONENT).fillna(value=False).to_numpy(dtype=bool)
         damaged = damaged & (self._was_number(name) | shows)
@@ -563,6 +563,14 @@ class _Cleaner:
         table["row_number"] = self.batch.row_number[table["place"].to_numpy()]
         table["key"] = keys.reindex(table["place"]).to_numpy()
         return table[list(_ISSUE_COLUMNS)]
+
+
+def _once_each(text: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """Apply a function of a Series to the distinct values; NA where there is none."""
+    places, values = pd.factorize(text)
+    results = function(pd.Series(values, dtype="str"))
+    # the place of a missing value is -1, for which there is no result
+    return results.reindex(places).set_axis(text.index)
 
 
 def _nothing(index: pd.Index) -> pd.Series:

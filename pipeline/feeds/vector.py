@@ -39,7 +39,7 @@ def open_vector(path: Path, contract: Contract, county: County) -> Iterator[Open
     Units:  as delivered.
     CRS:    the layer's or the contract's in; the county's out, rounded to 0.0001 m.
     Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding,
-            source.column_missing, source.no_geometry, source.empty; CrsError: source.no_crs,
+            source.column_missing, source.no_geometry, source.curves, source.empty; CrsError: source.no_crs,
             source.wrong_crs, source.old_datum.
     Source: design, section 3 (delivery); measured ways to load (raw bytes, one decoding per
             distinct text).
@@ -162,7 +162,7 @@ def _batches(
             numeric.append(np.full(batch.num_rows, fill_value=True) if is_number else None)
         shapes = None
         if way is not None:
-            delivered = _shapes(batch.column(geometry_name))
+            delivered = _shapes(batch.column(geometry_name), place)
             if start == 1:
                 _check_place(delivered, way, place)
             shapes = np.asarray(shapely.transform(delivered, way), dtype=object)
@@ -216,10 +216,14 @@ def _plain_numbers(column: pa.Array) -> pa.Array:
     return pc.if_else(is_number, text, pa.scalar(None, pa.string()))
 
 
-def _shapes(column: pa.Array) -> npt.NDArray[np.object_]:
+def _shapes(column: pa.Array, place: tuple[str, str]) -> npt.NDArray[np.object_]:
     """Shapes as delivered; None where there is none, or one that cannot be built."""
     raw = np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
-    return np.asarray(shapely.from_wkb(raw, on_invalid="ignore"), dtype=object)
+    try:
+        return np.asarray(shapely.from_wkb(raw, on_invalid="ignore"), dtype=object)
+    except NotImplementedError as error:
+        file, layer = place
+        raise SourceError("source.curves", file=file, layer=layer) from error
 
 
 def _check_place(

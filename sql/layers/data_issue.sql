@@ -40,5 +40,7 @@ LEFT JOIN core.parcel AS p ON p.parcel_code = i.subject_key AND p.to_run IS NULL
 LEFT JOIN derived.parcel_township AS t ON t.parcel_code = p.parcel_code
 LEFT JOIN derived.seat AS s ON s.enterprise_code = i.subject_key
 LEFT JOIN core.parcel AS home ON home.parcel_code = s.parcel_code AND home.to_run IS NULL
-LEFT JOIN core.patch AS h ON h.patch_code = i.subject_key AND h.to_run IS NULL AND h.vintage = args.vintage
+-- The loader names a patch by vintage and code, the steps by its code.
+LEFT JOIN core.patch AS h
+  ON h.to_run IS NULL AND h.vintage = args.vintage AND h.patch_code = regexp_replace(i.subject_key, '^[0-9]{4}[|]', '')
 ORDER BY 1

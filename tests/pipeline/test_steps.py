@@ -25,7 +25,9 @@ _TABLES = [output.table for step in STEPS for output in step.outputs if output.t
 _HISTORY_TABLES = {"core.coverage_history", "core.parcel_lineage", "layers.land_change"}
 
 
-def state(engine: Engine, *, with_history: bool = True) -> dict[str, list[str]]:
+def state(
+    engine: Engine, *, with_history: bool = True, with_hash: bool = True
+) -> dict[str, list[str]]:
     """Every row that the steps are answerable for, as ordered text."""
     found: dict[str, list[str]] = {}
     with engine.connect() as connection:
@@ -41,6 +43,7 @@ def state(engine: Engine, *, with_history: bool = True) -> dict[str, list[str]]:
                 {"schema": schema, "name": name},
             ).scalars()
             left_out = _HISTORY | ({"issue_id"} if table == "ops.issue" else set())
+            left_out |= set() if with_hash else {"row_hash"}
             kept = ", ".join(f't."{column}"' for column in columns if column not in left_out)
             where = {
                 "core": "WHERE to_run IS NULL"

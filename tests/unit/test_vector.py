@@ -373,3 +373,9 @@ def test_real_townships_of_hsinchu():
     rows, shapes, _ = read(path, contract, County("10004", "EPSG:3826"))
     assert len(rows) == 13
     assert 1.3e9 < shapely.area(shapes).sum() < 1.5e9
+
+
+def test_curved_shapes_are_refused(contracts):
+    path = real("hostile-corpus", "pyogrio", "curvepolygon.gpkg")
+    contract = contracts["area"].model_copy(update={"columns": {}, "key": ()})
+    assert refusal(path, contract).code == "source.curves"
