@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 DEMO   := demo-county
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-clients client-packages styles lint lock wheel-check clean
+.PHONY: help setup run test test-unit test-clients client-packages styles docs picture lint lock wheel-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ client-packages:
 
 styles: client-packages ## write the QGIS styles and the project template anew
 	/usr/bin/python3 gis_layers/build_styles.py
+
+docs: setup ## write the reference pages anew
+	$(PYTHON) docs/reference/build.py
+
+picture: run client-packages ## draw the picture of the README
+	/usr/bin/python3 gis_layers/render_picture.py $(DEMO)/out/diqi-gpkg.qgz Coverage docs/images/township.png
 
 lint: setup ## ruff, mypy, sqlfluff, and no address in the lock
 	$(PYTHON) -m ruff check .

@@ -164,9 +164,7 @@ def load(
         file = change_delivery(engine, number or 0, action)
         console.print(f"{action}: {file} (diqi run 后生效 takes effect with the next diqi run)")
         return
-    deliveries = [
-        delivery_summary(d) for d in load_inbox(engine, settings, as_of=_date(as_of))
-    ]
+    deliveries = [delivery_summary(d) for d in load_inbox(engine, settings, as_of=_date(as_of))]
     if as_json:
         _print_json(deliveries)
     else:

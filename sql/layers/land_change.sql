@@ -5,10 +5,14 @@ WITH last AS (
   FROM core.parcel AS p
 ),
 closed AS (
-  SELECT p.* FROM last JOIN core.parcel AS p ON p.to_run = last.run_id
+  SELECT p.*
+  FROM last
+  JOIN core.parcel AS p ON p.to_run = last.run_id
 ),
 opened AS (
-  SELECT p.* FROM last JOIN core.parcel AS p ON p.from_run = last.run_id
+  SELECT p.*
+  FROM last
+  JOIN core.parcel AS p ON p.from_run = last.run_id
 ),
 changed AS (
   SELECT
@@ -17,8 +21,9 @@ changed AS (
       WHEN c.parcel_code IS NULL THEN 'added'
       WHEN o.parcel_code IS NULL THEN 'removed'
       WHEN c.geom = o.geom THEN 'attributes'
-      WHEN (c.land_use_code, c.location, c.official_area_m2, c.unit_code)
-        IS DISTINCT FROM (o.land_use_code, o.location, o.official_area_m2, o.unit_code) THEN 'both'
+      WHEN (c.land_use_code IS DISTINCT FROM o.land_use_code) OR (c.location IS DISTINCT FROM o.location)
+        OR (c.official_area_m2 IS DISTINCT FROM o.official_area_m2) OR (c.unit_code IS DISTINCT FROM o.unit_code)
+        THEN 'both'
       ELSE 'geometry'
     END AS change_kind,
     coalesce(o.geom, c.geom) AS geom

@@ -72,7 +72,7 @@ bare AS (
   LEFT JOIN (
     SELECT pp.patch_code, ST_Union(pp.geom ORDER BY pp.parcel_code) AS geom
     FROM derived.parcel_patch AS pp
-    JOIN patch AS t ON t.patch_code = pp.patch_code
+    WHERE pp.patch_code IN (SELECT o.patch_code FROM patch AS o)
     GROUP BY pp.patch_code
   ) AS p ON p.patch_code = t.patch_code
 ),

@@ -214,7 +214,7 @@ CREATE TABLE IF NOT EXISTS public.layer_styles (
   description text,
   owner varchar(63),
   ui xml,
-  update_time timestamp DEFAULT CURRENT_TIMESTAMP,
+  update_time timestamp DEFAULT current_timestamp,
   type varchar
 );
 COMMENT ON TABLE public.layer_styles IS 'QGIS styles of the published layers';

@@ -105,8 +105,8 @@ known AS (
     r.share,
     nullif(d.land, 0) AS land,
     nullif(coalesce(l.floor_in, d.floor), 0) AS floor,
-    coalesce(l.lease_nos, ARRAY[]::text[]) || coalesce(r.right_keys, ARRAY[]::text[])
-      || coalesce(d.footprint_codes, ARRAY[]::text[]) AS evidence_keys,
+    coalesce(l.lease_nos, CAST(ARRAY[] AS text[])) || coalesce(r.right_keys, CAST(ARRAY[] AS text[]))
+      || coalesce(d.footprint_codes, CAST(ARRAY[] AS text[])) AS evidence_keys,
     count(*) OVER every AS users,
     p.area
   FROM parcel AS p
@@ -220,5 +220,5 @@ SELECT
   r.area_m2,
   round(coalesce(r.area_m2 / nullif(r.area, 0), 0), 12),
   r.is_undivided AND NOT r.is_conflict,
-  ARRAY[]::text[]
+  CAST(ARRAY[] AS text[])
 FROM rest AS r

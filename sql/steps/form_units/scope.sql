@@ -22,7 +22,7 @@ neighbour AS (
   JOIN derived.allocation AS b ON b.parcel_code = a.parcel_code AND b.is_undivided AND b.enterprise_code <> ''
   WHERE a.is_undivided AND a.enterprise_code <> ''
   UNION ALL
-  SELECT a.enterprise_code, b.enterprise_code
+  SELECT a.enterprise_code, b.enterprise_code AS other
   FROM derived.unit_member AS a
   JOIN derived.unit_member AS b ON b.component = a.component AND b.enterprise_code <> ''
   WHERE a.enterprise_code <> ''

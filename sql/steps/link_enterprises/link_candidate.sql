@@ -167,7 +167,7 @@ weak AS (
   SELECT e.enterprise_code, r.parcel_code, 'owner', 'right_name', 6,
     CASE WHEN e.enterprises > 1 THEN 'name_not_unique'
       WHEN e.township_code = t.township_code THEN 'right_holder_name' ELSE 'name_alone' END,
-    r.record_key, NULL, e.enterprises > 1 OR e.township_code IS DISTINCT FROM t.township_code,
+    r.record_key, NULL, e.enterprises > 1 OR (e.township_code IS DISTINCT FROM t.township_code),
     r.valid_from, r.valid_to
   FROM spoken AS e
   JOIN held AS r ON r.holder_name_key = e.name_key AND (r.holder_code IS NULL OR e.credit_code IS NULL)
@@ -176,7 +176,7 @@ weak AS (
   SELECT e.enterprise_code, l.parcel_code, l.role, 'lease_name', 7,
     CASE WHEN e.enterprises > 1 THEN 'name_not_unique'
       WHEN e.township_code = t.township_code THEN 'lessee_name' ELSE 'name_alone' END,
-    l.lease_no, NULL, e.enterprises > 1 OR e.township_code IS DISTINCT FROM t.township_code,
+    l.lease_no, NULL, e.enterprises > 1 OR (e.township_code IS DISTINCT FROM t.township_code),
     l.valid_from, l.valid_to
   FROM spoken AS e
   JOIN lease AS l ON l.lessee_name_key = e.name_key AND (l.lessee_code IS NULL OR e.credit_code IS NULL)

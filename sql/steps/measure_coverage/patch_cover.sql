@@ -28,16 +28,17 @@ zone AS (
   SELECT
     t.patch_code,
     a.area_code,
-    ST_CollectionExtract(
-      CASE WHEN prior.geom IS NULL THEN ST_Intersection(t.geom, a.geom)
-        ELSE ST_Difference(ST_Intersection(t.geom, a.geom), prior.geom) END, 3) AS geom
+    CASE
+      WHEN taken.geom IS NULL THEN ST_CollectionExtract(ST_Intersection(t.geom, a.geom), 3)
+      ELSE ST_CollectionExtract(ST_Difference(ST_Intersection(t.geom, a.geom), taken.geom), 3)
+    END AS geom
   FROM patch AS t
   JOIN core.area AS a ON a.to_run IS NULL AND a.kind = 'zone' AND ST_Intersects(t.geom, a.geom)
   LEFT JOIN LATERAL (
     SELECT ST_Union(o.geom ORDER BY o.area_code) AS geom
     FROM core.area AS o
     WHERE o.to_run IS NULL AND o.kind = 'zone' AND o.area_code < a.area_code AND ST_Intersects(o.geom, t.geom)
-  ) AS prior ON true
+  ) AS taken ON true
 ),
 zone_part AS (
   SELECT

@@ -76,16 +76,16 @@ SELECT
   args.target AS target_ratio,
   round(greatest(args.target * coalesce(l.base, 0) - coalesce(l.covered, 0), 0), 4) AS gap_m2,
   args.definition,
-  coalesce(c.above, 0)::integer AS count_above,
-  coalesce(c.below_ge3, 0)::integer AS count_below_ge3,
-  coalesce(c.below_lt3, 0)::integer AS count_below_lt3,
-  coalesce(c.tenant_only, 0)::integer AS count_tenant_only,
-  coalesce(c.parcel_merged, 0)::integer AS count_parcel_merged,
-  coalesce(c.a, 0)::integer AS count_a,
-  coalesce(c.b, 0)::integer AS count_b,
-  coalesce(c.c, 0)::integer AS count_c,
-  coalesce(c.d, 0)::integer AS count_d,
-  coalesce(c.ungraded, 0)::integer AS count_ungraded
+  CAST(coalesce(c.above, 0) AS integer) AS count_above,
+  CAST(coalesce(c.below_ge3, 0) AS integer) AS count_below_ge3,
+  CAST(coalesce(c.below_lt3, 0) AS integer) AS count_below_lt3,
+  CAST(coalesce(c.tenant_only, 0) AS integer) AS count_tenant_only,
+  CAST(coalesce(c.parcel_merged, 0) AS integer) AS count_parcel_merged,
+  CAST(coalesce(c.a, 0) AS integer) AS count_a,
+  CAST(coalesce(c.b, 0) AS integer) AS count_b,
+  CAST(coalesce(c.c, 0) AS integer) AS count_c,
+  CAST(coalesce(c.d, 0) AS integer) AS count_d,
+  CAST(coalesce(c.ungraded, 0) AS integer) AS count_ungraded
 FROM args
 CROSS JOIN area AS a
 LEFT JOIN land AS l ON l.area_code = a.area_code

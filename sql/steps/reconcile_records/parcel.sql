@@ -37,9 +37,8 @@ SELECT
   l.row_hash,
   l.delivery_id,
   l.row_number,
-  coalesce(c.ids, ARRAY[]::bigint[]) AS correction_ids
-FROM args
-CROSS JOIN live AS l
+  coalesce(c.ids, CAST(ARRAY[] AS bigint[])) AS correction_ids
+FROM live AS l
 JOIN raw.parcel AS r ON r.row_hash = l.row_hash
 LEFT JOIN correction AS c ON c.key = l.key
 CROSS JOIN LATERAL jsonb_populate_record(r, coalesce(c.new_values, '{}')) AS e

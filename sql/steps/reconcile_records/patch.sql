@@ -35,7 +35,7 @@ SELECT
   l.row_hash,
   l.delivery_id,
   l.row_number,
-  coalesce(c.ids, ARRAY[]::bigint[]) AS correction_ids
+  coalesce(c.ids, CAST(ARRAY[] AS bigint[])) AS correction_ids
 FROM args
 CROSS JOIN live AS l
 JOIN raw.patch AS r ON r.row_hash = l.row_hash
