@@ -34,9 +34,18 @@ def catalogue(language: Language) -> dict[str, str]:
 
 
 def render(code: str, params: dict[str, object], language: Language) -> str:
-    """The text of a code with its parameters filled in; the code itself where no text is kept."""
-    text = catalogue(language).get(code)
-    return code if text is None else text.format_map(_Lenient(params))
+    """The text of a code with its parameters filled in; the code itself where no text is kept.
+
+    A parameter ``problem`` is itself a code; ``reading`` tells a proposal, where there is one.
+    """
+    texts = catalogue(language)
+    if code not in texts:
+        return code
+    values = _Lenient(params)
+    values["problem"] = texts.get(f"problem.{params.get('problem')}", params.get("problem"))
+    has_proposal = params.get("proposal") is not None
+    values["reading"] = texts["problem.reading"].format_map(values) if has_proposal else ""
+    return texts[code].format_map(values)
 
 
 def both(code: str, params: dict[str, object]) -> tuple[str, str]:

@@ -312,6 +312,7 @@ def _fingerprint(
     digest = hashlib.sha256()
     files = [data_path("sql", "steps", step.name, "scope.sql")]
     files += [data_path(*step.sql_folder, f"{output.name}.sql") for output in step.outputs]
+    files += [data_path(*parts) for parts in step.files]
     for file in files:
         digest.update(file.read_bytes())
     for module in step.code:

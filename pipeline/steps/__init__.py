@@ -78,7 +78,7 @@ class Step:
     """One step: what it reads, what it writes, which settings it depends on.
 
     ``settings`` maps parameter names of its SQL to dotted settings; ``code`` names the Python
-    modules whose text belongs to its fingerprint.
+    modules, ``files`` the other files whose text belongs to its fingerprint.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Step:
     outputs: tuple[Output, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
     code: tuple[str, ...] = ()
+    files: tuple[tuple[str, ...], ...] = ()
     folder: tuple[str, ...] | None = None
 
     @property
@@ -378,6 +379,7 @@ STEPS: tuple[Step, ...] = (
         ),
         settings={"base_codes": "coverage.base_codes"},
         code=("pipeline.steps.publish_layers", "pipeline.messages"),
+        files=(("config", "messages", "steps.zh.toml"), ("config", "messages", "steps.en.toml")),
         folder=("sql", "layers"),
     ),
 )

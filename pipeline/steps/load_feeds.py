@@ -7,7 +7,6 @@ is open already (a dry run), each delivery is a savepoint of it.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import hashlib
 import io
@@ -16,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -31,8 +29,6 @@ from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.clean import MELT_STRIDE, clean_batch, county_hash
 from pipeline.feeds.contracts import FEEDS, Contract, County
 from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
-from pipeline.feeds.encoding import text_encoding
-from pipeline.feeds.headings import normalise_heading
 from pipeline.feeds.tables import open_table
 from pipeline.feeds.vector import open_vector
 
@@ -42,19 +38,6 @@ Progress = Callable[[str, int, int | None], None]
 
 _LISTED_LINES = 50
 _Driver = psycopg.Connection[Any]
-
-_CORRECTION_COLUMNS = {
-    "feed": ("feed", "数据", "表"),
-    "key": ("key", "主键", "键"),
-    "field": ("field", "字段"),
-    "expected_value": ("expected_value", "原值"),
-    "new_value": ("new_value", "新值", "更正值"),
-    "reason": ("reason", "理由", "原因"),
-    "evidence": ("evidence", "依据"),
-    "author": ("author", "填报人", "经办人"),
-    "office": ("office", "单位", "部门"),
-    "valid_until": ("valid_until", "有效期至"),
-}
 
 
 @dataclass(frozen=True)
@@ -151,71 +134,6 @@ def load_sources(
     if refusals:
         raise refusals[0]
     return results
-
-
-def load_corrections(connection: Connection, path: Path) -> int:
-    """Take over the rows of ``corrections.csv`` that are not held yet; none is ever taken back.
-
-    Shape:  a CSV file in (missing: nothing happens), headings in English or Chinese: feed, key,
-            field, expected_value, new_value, reason, evidence, author, office, valid_until; the
-            number of new rows out.
-    Units:  values as they stand in the record.
-    CRS:    none (no geometry).
-    Errors: SourceError (corrections.column_missing, corrections.bad_row, source.encoding).
-    Source: design, section 3 (people's rows), section 4 (workspace).
-    """
-    if not path.is_file():
-        return 0
-    with path.open(encoding=text_encoding(path, "auto"), newline="") as handle:
-        lines = list(csv.reader(handle))
-    if not lines:
-        return 0
-    headings = [normalise_heading(cell) for cell in lines[0]]
-    places: dict[str, int] = {}
-    for column, aliases in _CORRECTION_COLUMNS.items():
-        named = [normalise_heading(alias) for alias in aliases]
-        for place, heading in enumerate(headings):
-            if heading in named:
-                places[column] = place
-    missing = [c for c in ("feed", "key", "field", "reason", "author") if c not in places]
-    if missing:
-        raise SourceError("corrections.column_missing", file=path.name, columns=", ".join(missing))
-    driver = _driver(connection)
-    added = 0
-    with driver.transaction(), driver.cursor() as cursor:
-        for number, line in enumerate(lines[1:], start=2):
-            if any(cell.strip() for cell in line):
-                cells = {c: line[i].strip() for c, i in places.items() if i < len(line)}
-                row = {c: cells.get(c) or None for c in _CORRECTION_COLUMNS}
-                added += _add_correction(cursor, path, number, row)
-    return added
-
-
-def _add_correction(
-    cursor: psycopg.Cursor[Any], path: Path, number: int, row: dict[str, str | None]
-) -> int:
-    """Insert one correction unless the same one is held."""
-    is_named = all(row[name] for name in ("feed", "key", "field", "reason", "author"))
-    until = row["valid_until"]
-    try:
-        valid_until = None if until is None else dt.date.fromisoformat(until)
-    except ValueError:
-        is_named = False
-    if not is_named or row["feed"] not in FEEDS or row["field"] in {"geom", "row_hash", "extra"}:
-        raise SourceError("corrections.bad_row", file=path.name, row=number)
-    content = json.dumps(row, ensure_ascii=False, sort_keys=True)
-    digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-    cursor.execute(
-        """
-        INSERT INTO core.correction (feed, key, field, expected_value, new_value, reason,
-          evidence, author, office, valid_until, content_hash)
-        VALUES (%(feed)s, %(key)s, %(field)s, %(expected_value)s, %(new_value)s, %(reason)s,
-          %(evidence)s, %(author)s, %(office)s, %(until)s, %(digest)s)
-        ON CONFLICT (content_hash) DO NOTHING
-        """,
-        {**row, "until": valid_until, "digest": digest},
-    )
-    return cursor.rowcount
 
 
 def _driver(connection: Connection) -> _Driver:

@@ -12,10 +12,11 @@ import pytest
 from shapely.geometry import Polygon, box
 from sqlalchemy import Engine, text
 
+from pipeline.corrections import load_corrections
 from pipeline.errors import CrsError, SourceError
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.discover import find_sources
-from pipeline.steps.load_feeds import load_corrections, load_sources
+from pipeline.steps.load_feeds import load_sources
 
 ROOT = Path(__file__).parents[2]
 COUNTY = County("330299", "EPSG:4549")
