@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from pipeline.errors import DiqiError, UsageError
 from pipeline.messages import both
@@ -58,8 +65,8 @@ def _guarded(function: Callable[P, None]) -> Callable[P, None]:
             function(*args, **kwargs)
         except DiqiError as error:
             zh, en = both(error.code, error.params)
-            log.print(f"错误：{zh}", style="red", markup=False, highlight=False)
-            log.print(f"error: {en}", markup=False, highlight=False)
+            log.print(f"错误：{zh}", style="red", markup=False, highlight=False, soft_wrap=True)
+            log.print(f"error: {en}", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(error.exit_code) from error
 
     return guarded
@@ -80,17 +87,43 @@ def _date(text: str | None) -> dt.date:
         raise UsageError("usage.date", text=text) from error
 
 
+class _Progress:
+    """A bar that moves on a terminal, plain log lines elsewhere."""
+
+    def __init__(self, bar: Progress | None) -> None:
+        self._bar = bar
+        self._task = bar.add_task("load_feeds", total=None) if bar else None
+
+    def step(self, name: str) -> None:
+        """Say that a step starts."""
+        if self._bar is None or self._task is None:
+            log.print(f"step {name}", highlight=False)
+        else:
+            self._bar.update(self._task, description=name, completed=0, total=None)
+
+    def file(self, name: str, rows: int, total: int | None) -> None:
+        """Say how far a file is read."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=name, completed=rows, total=total)
+        elif rows == 0:
+            size = "" if total is None else f" ({total} rows)"
+            log.print(f"load {name}{size}", highlight=False, soft_wrap=True)
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A line that moves on a terminal, plain log lines elsewhere."""
+def _progress() -> Iterator[_Progress]:
     if not log.is_terminal:
-        yield lambda name: log.print(f"step {name}", highlight=False)
+        yield _Progress(None)
         return
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log
-    ) as progress:
-        task = progress.add_task("load_feeds")
-        yield lambda name: progress.update(task, description=name)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=log, transient=True) as bar:
+        yield _Progress(bar)
 
 
 def _print_json(value: object) -> None:
@@ -164,7 +197,9 @@ def load(
         file = change_delivery(engine, number or 0, action)
         console.print(f"{action}: {file} (diqi run 后生效 takes effect with the next diqi run)")
         return
-    deliveries = [delivery_summary(d) for d in load_inbox(engine, settings, as_of=_date(as_of))]
+    with _progress() as progress:
+        loaded = load_inbox(engine, settings, as_of=_date(as_of), load_watch=progress.file)
+    deliveries = [delivery_summary(delivery) for delivery in loaded]
     if as_json:
         _print_json(deliveries)
     else:
@@ -233,7 +268,7 @@ def _run(
     from pipeline.workspace import open_database
 
     engine = open_database(settings)
-    with _progress() as watch:
+    with _progress() as progress:
         result = run_all(
             engine,
             settings,
@@ -241,7 +276,8 @@ def _run(
             is_full=is_full,
             is_dry=is_dry,
             accept=accept,
-            watch=watch,
+            watch=progress.step,
+            load_watch=progress.file,
         )
     summary = run_summary(result)
     if result.is_dry:

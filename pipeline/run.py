@@ -44,6 +44,7 @@ from pipeline.steps import DATED_FEEDS, STEPS, Output, Step
 from pipeline.steps.load_feeds import DeliveryResult, load_sources
 
 Watch = Callable[[str], None]
+LoadWatch = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class _Plan:
     is_dry: bool
     accept: str | None
     watch: Watch
+    load_watch: LoadWatch
 
 
 @dataclass(frozen=True)
@@ -110,17 +112,19 @@ def run(
     is_full: bool = False,
     is_dry: bool = False,
     accept: str | None = None,
-    watch: Watch = lambda _: None,
+    watch: Watch = lambda _step: None,
+    load_watch: LoadWatch = lambda _file, _rows, _total: None,
 ) -> RunResult:
     """Load what lies in the inbox and bring everything up to date, or change nothing at all.
 
-    ``watch`` is called with the name of each step before it starts.
+    ``watch`` is called with the name of each step before it starts, ``load_watch`` with each
+    file, the rows read of it so far, and how many it holds where that is known.
     Errors: every DiqiError of design section 6; the last good layers are then untouched.
     """
     contracts = load_contracts(
         data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")
     )
-    plan = _Plan(settings, contracts, as_of, is_full, is_dry, accept, watch)
+    plan = _Plan(settings, contracts, as_of, is_full, is_dry, accept, watch, load_watch)
     with (
         database_errors(),
         engine.connect() as connection,
@@ -136,7 +140,13 @@ def run(
                 connection.commit()
 
 
-def load(engine: Engine, settings: Settings, *, as_of: dt.date) -> list[DeliveryResult]:
+def load(
+    engine: Engine,
+    settings: Settings,
+    *,
+    as_of: dt.date,
+    load_watch: LoadWatch = lambda _file, _rows, _total: None,
+) -> list[DeliveryResult]:
     """Load what lies in the inbox, without running the steps.
 
     Errors: SourceError for the first refused file (the others are loaded), RunLocked, DatabaseError.
@@ -147,7 +157,7 @@ def load(engine: Engine, settings: Settings, *, as_of: dt.date) -> list[Delivery
     with database_errors(), engine.connect() as connection:
         take_run_lock(connection)
         try:
-            deliveries, _ = _load(connection, settings, contracts, as_of)
+            deliveries, _ = _load(connection, settings, contracts, as_of, load_watch)
             return deliveries
         finally:
             if not connection.invalidated:
@@ -182,11 +192,15 @@ def _attempt(connection: Connection, plan: _Plan, last: _Last, run_id: int) -> R
         transaction = connection.begin()
         try:
             run_id = _next_run_id(connection)
-            deliveries, unknown = _load(connection, plan.settings, plan.contracts, plan.as_of)
+            deliveries, unknown = _load(
+                connection, plan.settings, plan.contracts, plan.as_of, plan.load_watch
+            )
             return _transact(connection, plan, last, run_id, deliveries, unknown)
         finally:
             transaction.rollback()
-    deliveries, unknown = _load(connection, plan.settings, plan.contracts, plan.as_of)
+    deliveries, unknown = _load(
+        connection, plan.settings, plan.contracts, plan.as_of, plan.load_watch
+    )
     for attempt in (1, 2):
         try:
             with database_errors(), connection.begin():
@@ -199,7 +213,11 @@ def _attempt(connection: Connection, plan: _Plan, last: _Last, run_id: int) -> R
 
 
 def _load(
-    connection: Connection, settings: Settings, contracts: dict[str, Contract], as_of: dt.date
+    connection: Connection,
+    settings: Settings,
+    contracts: dict[str, Contract],
+    as_of: dt.date,
+    load_watch: LoadWatch,
 ) -> tuple[list[DeliveryResult], list[str]]:
     county = County(
         code=settings.county.code,
@@ -210,7 +228,9 @@ def _load(
         extent=settings.county.extent or None,
     )
     found = find_sources(settings.workspace / "inbox", contracts)
-    deliveries = load_sources(connection, found.sources, contracts, county, as_of=as_of)
+    deliveries = load_sources(
+        connection, found.sources, contracts, county, as_of=as_of, progress=load_watch
+    )
     load_corrections(connection, settings.workspace / "corrections.csv")
     return deliveries, [str(path) for path in found.unknown]
 

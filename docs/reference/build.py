@@ -157,6 +157,8 @@ def feed_section(contract: Contract) -> Iterator[str]:
     yield ""
     yield f"- files: {codes(contract.files)}"
     yield f"- key: {codes(contract.key)}"
+    if contract.scope_column is not None:
+        yield f"- township of a row, for deliveries with a scope: `{contract.scope_column}`"
     geometry = _GEOMETRY[contract.geometry]
     if contract.geometry_required:
         geometry += ", required"

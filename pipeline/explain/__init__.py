@@ -7,14 +7,15 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection, func, select
 
-from pipeline.explain.book import TABLES, Book, Story, reflect
+from pipeline.explain.book import TABLES, Book, Story
 from pipeline.explain.enterprise import enterprise_story
 from pipeline.explain.parcel import parcel_story
 from pipeline.explain.patch import patch_story
 from pipeline.explain.render import render
 from pipeline.explain.township import township_story
+from pipeline.outputs.tables import reflect
 
-__all__ = ["Kind", "Story", "explain", "reflect", "render"]
+__all__ = ["Kind", "Story", "explain", "render"]
 
 Kind = Literal["enterprise", "parcel", "township", "patch"]
 

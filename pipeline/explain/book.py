@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-# Importing it teaches SQLAlchemy the geometry type, for reflection too.
-import geoalchemy2  # noqa: F401
 from sqlalchemy import ColumnElement, Connection, MetaData, Select, Table, select
 
 from pipeline.errors import UsageError
@@ -71,21 +69,6 @@ _HISTORY: Final = {
     "from_run",
     "to_run",
 }
-
-
-def reflect(connection: Connection, schemas: Mapping[str, Sequence[str]]) -> MetaData:
-    """Read tables and views as they stand, with typed geometry, from the database.
-
-    Shape:  schema to the names wanted of it in; tables keyed ``schema.name`` out.
-    Units:  none.
-    CRS:    as in the database.
-    Errors: InvalidRequestError when a table is missing (migrations were not applied).
-    Source: design, section 3 (tables and keys).
-    """
-    metadata = MetaData()
-    for schema, names in schemas.items():
-        metadata.reflect(connection, schema=schema, only=list(names), views=True, resolve_fks=False)
-    return metadata
 
 
 def plain(value: object) -> object:

@@ -23,7 +23,6 @@ from sqlalchemy import (
     Text,
     func,
     select,
-    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -35,7 +34,7 @@ from pipeline.outputs.tables import (
     SCHEMA,
     Layer,
     read_layers,
-    reflect_layers,
+    reflect,
     table_srid,
 )
 

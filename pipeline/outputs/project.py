@@ -62,20 +62,15 @@ def layer_extent(connection: Connection) -> Extent | None:
     Errors: those of the database.
     Source: none.
     """
+    tables = reflect(connection, {SCHEMA: _FIRST_VIEW}).tables.values()
+    boxes = union_all(*(select(func.ST_Extent(table.c[GEOMETRY]).label("box")) for table in tables))
+    # what ST_Extent returns is a box, which has no extent itself
+    shapes = cast(boxes.subquery().c.box, Geometry(spatial_index=False))
+    whole = select(cast(func.ST_Extent(shapes), Geometry).label("box")).subquery().c.box
     row = connection.execute(
-        text(
-            """
-            WITH both_layers AS (
-              SELECT ST_Extent(t.geom) AS box FROM layers.township_coverage AS t
-              UNION ALL
-              SELECT ST_Extent(p.geom) AS box FROM layers.parcel AS p
-            ),
-            whole AS (SELECT ST_Extent(CAST(b.box AS geometry)) AS box FROM both_layers AS b)
-            SELECT ST_XMin(w.box), ST_YMin(w.box), ST_XMax(w.box), ST_YMax(w.box)
-            FROM whole AS w
-            WHERE w.box IS NOT NULL
-            """
-        )
+        select(
+            func.ST_XMin(whole), func.ST_YMin(whole), func.ST_XMax(whole), func.ST_YMax(whole)
+        ).where(whole.is_not(None))
     ).one_or_none()
     return None if row is None else (row[0], row[1], row[2], row[3])
 

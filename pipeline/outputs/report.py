@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from pipeline.domain.quantities import MU_M2, half_up, truncate_pct
 from pipeline.outputs._files import whole_file
-from pipeline.outputs.tables import read_codes
+from pipeline.outputs.tables import read_codes, reflect
 
 Message = Callable[[str, dict[str, object]], tuple[str, str]]
 Rows = list[dict[str, Any]]
@@ -35,54 +36,11 @@ _ENGLISH: Final = {
     },
 }
 
-_PUBLICATION = text("SELECT p.run_id, p.as_of, p.data_year FROM layers.publication AS p")
-_COVERAGE = text(
-    """
-    SELECT
-      c.area_code, c.name, c.kind, c.base_area_m2, c.linked_area_m2, c.evaluated_area_m2,
-      c.transition_area_m2, c.covered_area_m2, c.coverage_ratio, c.strict_ratio, c.target_ratio,
-      c.gap_m2, c.definition
-    FROM derived.township_coverage AS c
-    ORDER BY c.area_code
-    """
-)
-_SEATS = text(
-    """
-    SELECT s.seat_state, count(*) AS count
-    FROM derived.seat AS s
-    GROUP BY s.seat_state
-    ORDER BY s.seat_state
-    """
-)
-_DELIVERIES = text(
-    """
-    SELECT
-      d.delivery_id, d.feed, d.file, d.layer, d.data_date, d.state, d.row_count, d.kept_count,
-      d.unchanged_count, d.quarantined_count
-    FROM ops.delivery AS d
-    ORDER BY d.data_date DESC, d.feed, d.delivery_id DESC
-    """
-)
-# One issue of each rule stands for the rest: its parameters fill the message.
-_ISSUES = text(
-    """
-    SELECT DISTINCT ON (i.severity, i.rule)
-      i.severity, i.rule, i.feed, i.subject_key, i.field, i.value, i.params,
-      count(*) OVER (PARTITION BY i.severity, i.rule) AS count
-    FROM ops.issue AS i
-    LEFT JOIN ops.delivery AS d ON d.delivery_id = i.delivery_id
-    WHERE d.delivery_id IS NULL OR d.state IN ('loaded', 'consumed')
-    ORDER BY i.severity, i.rule, i.subject_key, i.detail_key, i.issue_id
-    """
-)
-_CHANGES = text(
-    """
-    SELECT c.run_id, c.change_kind, c.lineage_kind, count(*) AS count
-    FROM layers.land_change AS c
-    GROUP BY c.run_id, c.change_kind, c.lineage_kind
-    ORDER BY c.change_kind, c.lineage_kind NULLS FIRST
-    """
-)
+_TABLES: Final = {
+    "layers": ("publication", "land_change"),
+    "derived": ("township_coverage", "seat"),
+    "ops": ("delivery", "issue"),
+}
 _SEVERITIES: Final = ("error", "warning", "notice")
 
 
@@ -165,18 +123,55 @@ def pct(ratio: Decimal | None) -> str:
 
 def _read(connection: Connection) -> dict[str, Any]:
     """Read all that the page shows."""
+    tables = reflect(connection, _TABLES).tables
+    coverage, delivery = tables["derived.township_coverage"], tables["ops.delivery"]
 
-    def rows(query: Any) -> Rows:  # noqa: ANN401 - any SELECT
-        return [dict(row) for row in connection.execute(query).mappings()]
+    def rows(statement: Select[Any]) -> Rows:
+        return [dict(row) for row in connection.execute(statement).mappings()]
 
     return {
-        "publication": next(iter(rows(_PUBLICATION)), None),
-        "coverage": rows(_COVERAGE),
-        "seats": rows(_SEATS),
-        "deliveries": rows(_DELIVERIES),
-        "issues": rows(_ISSUES),
-        "changes": rows(_CHANGES),
+        "publication": next(iter(rows(select(tables["layers.publication"]))), None),
+        "coverage": rows(select(coverage).order_by(coverage.c.area_code)),
+        "seats": rows(_seats(tables["derived.seat"])),
+        "deliveries": rows(
+            select(delivery).order_by(
+                delivery.c.data_date.desc(), delivery.c.feed, delivery.c.delivery_id.desc()
+            )
+        ),
+        "issues": rows(_issues(tables["ops.issue"], delivery)),
+        "changes": rows(_changes(tables["layers.land_change"])),
     }
+
+
+def _seats(seat: Table) -> Select[Any]:
+    """Enterprises per seat state."""
+    return (
+        select(seat.c.seat_state, func.count().label("count"))
+        .group_by(seat.c.seat_state)
+        .order_by(seat.c.seat_state)
+    )
+
+
+def _issues(issue: Table, delivery: Table) -> Select[Any]:
+    """One issue of each rule, which stands for the rest: its parameters fill the message."""
+    rule = (issue.c.severity, issue.c.rule)
+    return (
+        select(issue, func.count().over(partition_by=rule).label("count"))
+        .ext(distinct_on(*rule))
+        .select_from(issue.outerjoin(delivery, issue.c.delivery_id == delivery.c.delivery_id))
+        .where(delivery.c.delivery_id.is_(None) | delivery.c.state.in_(["loaded", "consumed"]))
+        .order_by(*rule, issue.c.subject_key, issue.c.detail_key, issue.c.issue_id)
+    )
+
+
+def _changes(change: Table) -> Select[Any]:
+    """Parcels per kind of change."""
+    kinds = (change.c.change_kind, change.c.lineage_kind)
+    return (
+        select(change.c.run_id, *kinds, func.count().label("count"))
+        .group_by(change.c.run_id, *kinds)
+        .order_by(change.c.change_kind, change.c.lineage_kind.nulls_first())
+    )
 
 
 def _issue(row: Mapping[str, Any], message: Message) -> dict[str, Any]:
