@@ -164,11 +164,15 @@ def demo(
     Example: diqi demo demo-county
     """
     from pipeline.demo import AS_OF, make_demo
+    from pipeline.run import published_as_of
     from pipeline.settings import load_settings
+    from pipeline.workspace import open_database
 
     workspace = folder.resolve()
     make_demo(workspace)
-    _run(load_settings(workspace), AS_OF, as_json=as_json)
+    settings = load_settings(workspace)
+    published = published_as_of(open_database(settings))
+    _run(settings, max(AS_OF, published or AS_OF), as_json=as_json)
 
 
 @app.command()

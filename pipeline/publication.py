@@ -5,18 +5,18 @@ GeoPackage, QGIS projects and report; reads of the ledger for ``status`` and ``h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Select, Table, case, func, select, text
 
 from pipeline.database import database_errors
 from pipeline.errors import UsageError
 from pipeline.messages import both
-from pipeline.outputs.geopackage import write_geopackage
+from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
 from pipeline.outputs.report import write_report
+from pipeline.outputs.tables import reflect
 from pipeline.run import RunResult, step_summary
 from pipeline.settings import Settings
 from pipeline.steps.load_feeds import DeliveryResult
@@ -28,31 +28,33 @@ FILES = {
     "report": "report.html",
 }
 
-_STATUS = {
-    "run": """
-        SELECT run_id, as_of, started_at, finished_at, state, error_code
-        FROM ops.run_state ORDER BY run_id DESC LIMIT 1
-    """,
-    "published": "SELECT run_id, as_of, data_year FROM layers.publication",
-    "coverage": "SELECT * FROM derived.township_coverage ORDER BY area_code",
-    "seats": """
-        SELECT seat_state, count(*) AS n FROM derived.seat GROUP BY seat_state ORDER BY seat_state
-    """,
-    "issues": """
-        SELECT severity, rule, count(*) AS n, min(message) AS message
-        FROM layers.data_issue GROUP BY severity, rule
-        ORDER BY array_position(ARRAY['error', 'warning', 'notice'], severity), n DESC, rule
-    """,
-    "deliveries": """
-        SELECT delivery_id, feed, file, layer, data_date, state, row_count, kept_count,
-          unchanged_count, quarantined_count
-        FROM ops.delivery ORDER BY data_date, delivery_id
-    """,
+_TABLES: Final = {
+    "layers": ("publication", "data_issue"),
+    "derived": ("township_coverage", "seat"),
+    "ops": ("run_state", "delivery"),
 }
+_RUN: Final = ("run_id", "as_of", "started_at", "finished_at", "state")
+_DELIVERY: Final = (
+    "delivery_id",
+    "feed",
+    "file",
+    "layer",
+    "data_date",
+    "state",
+    "row_count",
+    "kept_count",
+    "unchanged_count",
+    "quarantined_count",
+)
+_SEVERITIES: Final = {"error": 1, "warning": 2, "notice": 3}
 
 
 def write_files(engine: Engine, settings: Settings, result: RunResult) -> dict[str, Path]:
     """Write the files of a published run into the workspace's out/; unchanged ones stay.
+
+    They stay when the run neither loaded nor wrote anything and all of them are there for the run
+    and business date that the layers show. The GeoPackage says for which it was written, and is
+    written last: what was interrupted, or deleted since, is made good by the next run.
 
     Shape:  names of FILES to paths.
     Units:  as published.
@@ -62,15 +64,19 @@ def write_files(engine: Engine, settings: Settings, result: RunResult) -> dict[s
     """
     out = settings.workspace / "out"
     paths = {name: out / file for name, file in FILES.items()}
-    if result.written == 0 and all(path.is_file() for path in paths.values()):
-        return paths
+    is_quiet = result.written == 0 and all(d.state != "loaded" for d in result.deliveries)
     with database_errors(), engine.connect() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        out.mkdir(exist_ok=True)
-        write_geopackage(connection, paths["geopackage"])
+        if (
+            is_quiet
+            and all(path.is_file() for path in paths.values())
+            and read_stamp(paths["geopackage"]) == publication_stamp(connection)
+        ):
+            return paths
         write_projects(settings.county.srid, settings.county.name, out, layer_extent(connection))
         summary = run_summary(result) | {"title": settings.county.name}
         write_report(connection, paths["report"], summary, both)
+        write_geopackage(connection, paths["geopackage"])
     return paths
 
 
@@ -109,7 +115,19 @@ def read_status(engine: Engine) -> dict[str, Any]:
     """The published state: last run, coverage, seats, issues, deliveries."""
     with database_errors(), engine.connect() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        found: dict[str, Any] = {name: _rows(connection, query) for name, query in _STATUS.items()}
+        tables = reflect(connection, _TABLES).tables
+        shown, coverage = tables["layers.publication"], tables["derived.township_coverage"]
+        statements = {
+            "run": _runs(tables["ops.run_state"], "error_code").limit(1),
+            "published": select(shown.c.run_id, shown.c.as_of, shown.c.data_year),
+            "coverage": select(coverage).order_by(coverage.c.area_code),
+            "seats": _seats(tables["derived.seat"]),
+            "issues": _issues(tables["layers.data_issue"]),
+            "deliveries": _deliveries(tables["ops.delivery"]),
+        }
+        found: dict[str, Any] = {
+            name: _rows(connection, statement) for name, statement in statements.items()
+        }
     found["run"] = found["run"][0] if found["run"] else None
     found["published"] = found["published"][0] if found["published"] else None
     return found
@@ -117,16 +135,10 @@ def read_status(engine: Engine) -> dict[str, Any]:
 
 def read_history(engine: Engine, limit: int) -> list[dict[str, Any]]:
     """The last runs, newest first, with their state and counts."""
+    others = ("is_full", "host", "version", "error_code", "error_params", "step_count")
     with database_errors(), engine.connect() as connection:
-        return _rows(
-            connection,
-            """
-            SELECT run_id, as_of, started_at, finished_at, state, is_full, host, version,
-              error_code, error_params, step_count
-            FROM ops.run_state ORDER BY run_id DESC LIMIT :limit
-            """,
-            {"limit": limit},
-        )
+        state = reflect(connection, {"ops": ["run_state"]}).tables["ops.run_state"]
+        return _rows(connection, _runs(state, *others).limit(limit))
 
 
 def change_delivery(engine: Engine, delivery_id: int, action: str) -> str:
@@ -159,7 +171,28 @@ def change_delivery(engine: Engine, delivery_id: int, action: str) -> str:
         return file
 
 
-def _rows(
-    connection: Connection, query: str, parameters: Mapping[str, object] | None = None
-) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(text(query), dict(parameters or {})).mappings()]
+def _runs(state: Table, *others: str) -> Select[Any]:
+    return select(*(state.c[name] for name in (*_RUN, *others))).order_by(state.c.run_id.desc())
+
+
+def _seats(seat: Table) -> Select[Any]:
+    state = seat.c.seat_state
+    return select(state, func.count().label("n")).group_by(state).order_by(state)
+
+
+def _issues(issue: Table) -> Select[Any]:
+    rule, count = (issue.c.severity, issue.c.rule), func.count().label("n")
+    return (
+        select(*rule, count, func.min(issue.c.message).label("message"))
+        .group_by(*rule)
+        .order_by(case(_SEVERITIES, value=issue.c.severity), count.desc(), issue.c.rule)
+    )
+
+
+def _deliveries(delivery: Table) -> Select[Any]:
+    columns = (delivery.c[name] for name in _DELIVERY)
+    return select(*columns).order_by(delivery.c.data_date, delivery.c.delivery_id)
+
+
+def _rows(connection: Connection, statement: Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(statement).mappings()]

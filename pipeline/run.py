@@ -93,6 +93,7 @@ class _Plan:
     accept: str | None
     watch: Watch
     load_watch: LoadWatch
+    results: list[RunResult] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _locked_run(connection: Connection, ledger: Connection, plan: _Plan) -> RunR
             return _attempt(connection, plan, last, run_id)
     except BaseException as error:
         if run_id:
-            _end_ledger(ledger, run_id, error)
+            _end_ledger(ledger, run_id, error, plan.results[-1] if plan.results else None)
         raise
 
 
@@ -250,6 +251,7 @@ def _transact(
     result = RunResult(
         run_id, plan.as_of, data_year, vintage, plan.is_dry, deliveries, missing, unknown
     )
+    plan.results.append(result)
     feeds = _changed_feeds(connection)
     common: dict[str, object] = {
         "run_id": run_id,
@@ -572,6 +574,12 @@ def _layer_hash(connection: Connection, table: str) -> str:
     return value
 
 
+def published_as_of(engine: Engine) -> dt.date | None:
+    """Business date of the last published run; a later run cannot go behind it."""
+    with database_errors(), engine.connect() as connection:
+        return _last_commit(connection).as_of
+
+
 def _last_commit(connection: Connection) -> _Last:
     row = connection.execute(
         text(
@@ -610,8 +618,13 @@ def _begin_ledger(ledger: Connection, plan: _Plan, backend_pid: int) -> int:
     return run_id
 
 
-def _end_ledger(ledger: Connection, run_id: int, error: BaseException) -> None:
-    """What became of a run that was not published; a lost server is left to read as died."""
+def _end_ledger(
+    ledger: Connection, run_id: int, error: BaseException, found: RunResult | None
+) -> None:
+    """What became of a run that was not published, and what it had found until then.
+
+    A lost server is left to read as died.
+    """
     outcome = {SourceError: "refused", GateStopped: "stopped", CheckFailed: "stopped"}
     result = next((name for kind, name in outcome.items() if isinstance(error, kind)), "failed")
     try:
@@ -619,13 +632,15 @@ def _end_ledger(ledger: Connection, run_id: int, error: BaseException) -> None:
             text(
                 """
                 UPDATE ops.run SET finished_at = clock_timestamp(), result = :result,
-                  error_code = :code, error_params = CAST(:params AS jsonb)
+                  error_code = :code, error_params = CAST(:params AS jsonb),
+                  finding = CAST(:finding AS jsonb)
                 WHERE run_id = :run_id
                 """
             ),
             {
                 "run_id": run_id,
                 "result": result,
+                "finding": None if found is None else json.dumps(step_summary(found)),
                 "code": error.code if isinstance(error, DiqiError) else type(error).__name__,
                 "params": json.dumps(
                     error.params if isinstance(error, DiqiError) else {}, default=str

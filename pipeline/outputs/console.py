@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.outputs.report import mu, pct
+from pipeline.outputs.tables import read_codes
+
+# Where there is no terminal: a log, a pipe.
+_WIDTH: Final = 120
+# Long text is folded, but not narrower than this.
+_FOLD_WIDTH: Final = 24
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column with its Chinese heading over the English one.
+
+    ``folds``: its text may take several lines. ``rank``: 0 stays; of the others the highest goes
+    first where the table is wider than the terminal.
+    """
+
+    zh: str
+    en: str
+    cells: Sequence[str]
+    is_number: bool = True
+    folds: bool = False
+    rank: int = 0
+
+    @property
+    def width(self) -> int:
+        """Cells on the screen that the longest text needs; a Chinese character takes two."""
+        return max(map(cell_len, (self.zh, self.en, *self.cells)))
+
+    @property
+    def least_width(self) -> int:
+        """The same where long text is folded."""
+        return min(self.width, _FOLD_WIDTH) if self.folds else self.width
 
 
 def show_coverage(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -21,93 +58,151 @@ def show_coverage(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     Errors: none.
     Source: domain.md 1.8.
     """
-    table = Table(title="工业用地评价覆盖面 Coverage of industrial land", title_justify="left")
-    table.add_column("评价单元 unit", no_wrap=True)
-    for heading in ("底数 base", "已关联 linked", "已评价 evaluated", "过渡期 transition"):
-        table.add_column(f"{heading}（亩）", justify="right")
-    for heading in ("覆盖率 coverage", "严格 strict", "目标 target"):
-        table.add_column(heading, justify="right")
-    table.add_column("缺口 gap（亩）", justify="right")
-    for row in rows:
-        reached = row["coverage_ratio"] is None or row["coverage_ratio"] >= row["target_ratio"]
-        table.add_row(
-            f"{row['name']} {row['area_code']}",
-            mu(row["base_area_m2"]),
-            mu(row["linked_area_m2"]),
-            mu(row["evaluated_area_m2"]),
-            mu(row["transition_area_m2"]),
-            pct(row["coverage_ratio"]),
-            pct(row["strict_ratio"]),
-            pct(row["target_ratio"]),
-            mu(row["gap_m2"]),
-            style=None if reached else "yellow",
-        )
-    console.print(table)
+
+    def areas(name: str) -> list[str]:
+        return [mu(row[name]) for row in rows]
+
+    columns = [
+        _Column("评价单元", "unit", [row["name"] for row in rows], is_number=False),
+        _Column("代码", "code", [row["area_code"] for row in rows], is_number=False, rank=2),
+        _Column("底数", "base", areas("base_area_m2")),
+        _Column("已关联", "linked", areas("linked_area_m2")),
+        _Column("已评价", "evaluated", areas("evaluated_area_m2")),
+        _Column("过渡期", "transition", areas("transition_area_m2")),
+        _Column("覆盖率", "coverage", [pct(row["coverage_ratio"]) for row in rows]),
+        _Column("严格", "strict", [pct(row["strict_ratio"]) for row in rows], rank=1),
+        _Column("缺口", "gap", areas("gap_m2")),
+    ]
+    is_short = [
+        row["coverage_ratio"] is not None and row["coverage_ratio"] < row["target_ratio"]
+        for row in rows
+    ]
+    _show(console, "工业用地评价覆盖面（亩） Coverage of industrial land (mu)", columns, is_short)
     if rows:
-        console.print(f"定义 definition: {rows[0]['definition']}")
+        target, definition = pct(rows[0]["target_ratio"]), rows[0]["definition"]
+        console.print(f"目标 target {target}，口径 definition {definition}", highlight=False)
 
 
 def show_deliveries(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print deliveries with what became of their rows."""
-    table = Table(title="来件 Deliveries", title_justify="left")
-    for heading in ("编号 id", "数据 feed", "文件 file", "日期 date", "状态 state"):
-        table.add_column(heading)
-    for heading in ("行 rows", "新增 kept", "未变 unchanged", "隔离 quarantined"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(
-            str(row["delivery_id"] or "-"),
-            row["feed"],
-            row["file"],
-            str(row["data_date"]),
-            row["state"],
-            *(str(row[name]) for name in _COUNTS),
-            style="yellow" if row["quarantined_count"] or row["state"] == "refused" else None,
-        )
-    console.print(table)
+    """Print deliveries with what became of their rows; a state only where one is not consumed."""
+    found = list(rows)
+    states = ["" if row["state"] == "consumed" else row["state"] for row in found]
 
+    def counts(name: str) -> list[str]:
+        return [str(row[f"{name}_count"]) for row in found]
 
-_COUNTS = ("row_count", "kept_count", "unchanged_count", "quarantined_count")
+    columns = [
+        _Column("编号", "id", [str(row["delivery_id"] or "-") for row in found]),
+        _Column("文件", "file", [row["file"] for row in found], is_number=False, folds=True),
+        _Column("行数", "rows", counts("row")),
+        _Column("新增", "kept", counts("kept")),
+        _Column("未变", "unchanged", counts("unchanged")),
+        _Column("隔离", "quarantined", counts("quarantined")),
+        _Column("数据", "feed", [row["feed"] for row in found], is_number=False, rank=1),
+        _Column("日期", "date", [str(row["data_date"]) for row in found], is_number=False, rank=2),
+    ]
+    if any(states):
+        columns.append(_Column("状态", "state", states, is_number=False))
+    is_marked = [bool(row["quarantined_count"]) or row["state"] == "refused" for row in found]
+    _show(console, "来件 Deliveries", columns, is_marked)
 
 
 def show_issues(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print issues by rule: how many, one message, what to do."""
+    """Print issues by rule: how many, and one message."""
     if not rows:
         console.print("数据问题 issues: 0")
         return
-    table = Table(title="数据问题 Issues", title_justify="left", show_lines=False)
-    table.add_column("程度 severity")
-    table.add_column("规则 rule")
-    table.add_column("数量 n", justify="right")
-    table.add_column("例 example", overflow="fold")
-    for row in rows:
-        table.add_row(row["severity"], row["rule"], str(row["n"]), row["message"].split(" / ")[0])
-    console.print(table)
+    examples = [row["message"].split(" / ")[0] for row in rows]
+    columns = [
+        _Column("程度", "severity", [row["severity"] for row in rows], is_number=False),
+        _Column("规则", "rule", [row["rule"] for row in rows], is_number=False),
+        _Column("数量", "n", [str(row["n"]) for row in rows]),
+        _Column("例", "example", examples, is_number=False, folds=True),
+    ]
+    _show(console, "数据问题 Issues", columns)
 
 
 def show_steps(console: Console, steps: Iterable[Mapping[str, Any]]) -> None:
     """Print seconds and rows written per step."""
-    table = Table(title="步骤 Steps", title_justify="left")
-    table.add_column("步骤 step")
-    for heading in ("秒 seconds", "增 inserted", "改 updated", "删 deleted", "未变 unchanged"):
-        table.add_column(heading, justify="right")
-    for step in steps:
-        tables = step["tables"].values()
-        table.add_row(
-            step["step"],
-            f"{step['seconds']:.2f}",
-            *(
-                str(sum(counts[name] for counts in tables))
-                for name in ("inserted", "updated", "deleted", "unchanged")
-            ),
-        )
-    console.print(table)
+    found = list(steps)
+
+    def counts(name: str) -> list[str]:
+        return [str(sum(table[name] for table in step["tables"].values())) for step in found]
+
+    columns = [
+        _Column("步骤", "step", [step["step"] for step in found], is_number=False),
+        _Column("秒", "seconds", [f"{step['seconds']:.2f}" for step in found]),
+        _Column("增", "inserted", counts("inserted")),
+        _Column("改", "updated", counts("updated")),
+        _Column("删", "deleted", counts("deleted")),
+        _Column("未变", "unchanged", counts("unchanged")),
+    ]
+    _show(console, "步骤 Steps", columns)
 
 
 def show_seats(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
     """Print how many enterprises have which seat state."""
-    parts = (f"{row['seat_state']} {row['n']}" for row in rows)
-    console.print("企业入座 seats: " + "，".join(parts))
+    words = read_codes()["seat_state"]
+    columns = [
+        _Column(words[row["seat_state"]], row["seat_state"].replace("_", " "), [str(row["n"])])
+        for row in rows
+    ]
+    if columns:
+        _show(console, "企业落位 Seats of enterprises", columns)
+
+
+def _show(
+    console: Console, title: str, columns: Sequence[_Column], is_marked: Sequence[bool] = ()
+) -> None:
+    """Print a table in which nothing is cut.
+
+    Where it is wider than the terminal, columns with a rank go, and are named below; then long
+    text is folded; what is still too wide is printed all the same.
+    """
+    width = console.width if _has_width() else _WIDTH
+    shown = list(columns)
+    while _total(c.width for c in shown) > width and any(c.rank for c in shown):
+        shown.remove(max(shown, key=lambda column: column.rank))
+    spare = max(0, width - _total(column.least_width for column in shown))
+    widths = [
+        min(column.width, column.least_width + spare) if column.folds else column.width
+        for column in shown
+    ]
+    # a second space between columns where there is room for it
+    gap = 1 if _total(widths) + len(shown) - 1 <= width else 0
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap, 0, 0),
+        width=_total(widths) + gap * (len(shown) - 1),
+    )
+    for column, cells in zip(shown, widths, strict=True):
+        table.add_column(
+            f"{column.zh}\n{column.en}",
+            justify="right" if column.is_number else "left",
+            width=cells,
+            overflow="fold",
+        )
+    marks = is_marked or [False] * len(columns[0].cells)
+    for row, mark in zip(zip(*(c.cells for c in shown), strict=True), marks, strict=True):
+        # texts are delivered: a bracket in them is no markup
+        table.add_row(*map(Text, row), style="yellow" if mark else None)
+    console.print(f"\n{title}", style="bold", highlight=False, soft_wrap=True)
+    console.print(table, crop=False)
+    hidden = [f"{column.zh} {column.en}" for column in columns if column not in shown]
+    if hidden:
+        console.print(f"未列 not shown: {'，'.join(hidden)} (--json)", highlight=False)
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Cells that columns take with one space between them."""
+    return sum(width + 1 for width in widths) - 1
+
+
+def _has_width() -> bool:
+    """Whether there is a terminal, or its width is stated."""
+    return "COLUMNS" in os.environ or any(os.isatty(stream) for stream in (0, 1, 2))
 
 
 def plain(value: object) -> object:

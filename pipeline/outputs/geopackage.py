@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyogrio
 import pyogrio.errors
 import pyogrio.raw
 from geoalchemy2 import Geometry
@@ -102,7 +103,7 @@ def write_geopackage(connection: Connection, path: Path) -> dict[str, int]:
     """Write the ten layers, row by row in the order of ``fid``, and their styles.
 
     The file appears whole or not at all. Its dates are the business date of the publication, so
-    the same publication gives the same rows and dates.
+    the same publication gives the same bytes; its metadata says which publication that is.
 
     Shape:  an open connection and the target in; number of rows per layer out.
     Units:  as published.
@@ -111,24 +112,58 @@ def write_geopackage(connection: Connection, path: Path) -> dict[str, int]:
             program is writing to it.
     Source: qgis.md Q20; GeoPackage 1.3, annex F.9 (schema extension).
     """
-    tables = reflect_layers(connection).tables
-    day = connection.execute(text("SELECT max(as_of) FROM layers.publication")).scalar_one()
-    stamp = f"{day or '1970-01-01'}T00:00:00.000Z"
+    tables = reflect(connection, {SCHEMA: read_layers()}).tables
+    stamp = publication_stamp(connection)
+    moment = f"{stamp.get('as_of', '1970-01-01')}T00:00:00.000Z"
     _refuse_open_target(path)
     with whole_file(path) as part:
         counts: dict[str, int] = {}
         for layer in reversed(read_layers().values()):
             table = tables[f"{SCHEMA}.{layer.name}"]
             try:
-                counts[layer.name] = _write_layer(connection, table, layer, part)
+                counts[layer.name] = _write_layer(connection, table, layer, part, stamp)
             except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
                 raise not_writable(path, error) from error
         with sqlite3.connect(part) as package:
             _write_aliases(package)
-            _write_styles(package, stamp)
-            package.execute("UPDATE gpkg_contents SET last_change = ?", (stamp,))
+            _write_styles(package, moment)
+            package.execute("UPDATE gpkg_contents SET last_change = ?", (moment,))
+            if stamp:
+                package.execute("UPDATE gpkg_metadata_reference SET timestamp = ?", (moment,))
         package.close()
     return counts
+
+
+def publication_stamp(connection: Connection) -> dict[str, str]:
+    """Say which publication the layers show, in the words of a GeoPackage's metadata.
+
+    Shape:  an open connection in; run_id, as_of and data_year as text out, empty before the first
+            published run.
+    Units:  none.
+    CRS:    none.
+    Errors: those of the database.
+    Source: design, section 3 (lock, transaction, ledger).
+    """
+    shown = reflect(connection, {SCHEMA: ["publication"]}).tables[f"{SCHEMA}.publication"].c
+    row = connection.execute(select(shown.run_id, shown.as_of, shown.data_year)).one_or_none()
+    return {} if row is None else {name: str(value) for name, value in row._asdict().items()}
+
+
+def read_stamp(path: Path) -> dict[str, str] | None:
+    """Read for which publication a GeoPackage was written.
+
+    Shape:  a file, there or not, in; what ``publication_stamp`` said then out, None where the file
+            is no package of ours.
+    Units:  none.
+    CRS:    none.
+    Errors: none; a damaged file says nothing.
+    Source: as ``publication_stamp``.
+    """
+    try:
+        info = pyogrio.read_info(path, layer=next(iter(read_layers())))
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
+        return None
+    return dict(info["dataset_metadata"] or {})
 
 
 def _refuse_open_target(path: Path) -> None:
@@ -154,8 +189,11 @@ def _refuse_open_target(path: Path) -> None:
             raise not_writable(path, beside.name)
 
 
-def _write_layer(connection: Connection, table: Table, layer: Layer, path: Path) -> int:
+def _write_layer(
+    connection: Connection, table: Table, layer: Layer, path: Path, stamp: dict[str, str]
+) -> int:
     """Append one layer to the package, streaming, and return its number of rows."""
+    is_first = not path.exists()
     schema = pa.schema([(name, _arrow_type(table.c[name].type)) for name in layer.columns])
     columns = [
         func.ST_AsBinary(table.c[name], type_=LargeBinary).label(name)
@@ -187,7 +225,8 @@ def _write_layer(connection: Connection, table: Table, layer: Layer, path: Path)
         geometry_name=GEOMETRY,
         geometry_type=layer.geometry,
         crs=f"EPSG:{table_srid(table)}",
-        dataset_options={} if path.exists() else {"VERSION": _VERSION},
+        dataset_options={"VERSION": _VERSION} if is_first else {},
+        dataset_metadata=stamp if is_first and stamp else None,
         layer_options={
             "FID": KEY,
             "GEOMETRY_NAME": GEOMETRY,
@@ -227,7 +266,7 @@ def _write_aliases(package: sqlite3.Connection) -> None:
     )
 
 
-def _write_styles(package: sqlite3.Connection, stamp: str) -> None:
+def _write_styles(package: sqlite3.Connection, moment: str) -> None:
     """Add the table of default styles and register it as a table without geometry."""
     package.executescript(_STYLE_TABLE)
     rows = style_rows(catalog="", schema="")
@@ -235,7 +274,7 @@ def _write_styles(package: sqlite3.Connection, stamp: str) -> None:
         "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name,"
         " f_geometry_column, styleName, styleQML, styleSLD, useAsDefault, description, owner, ui,"
         " update_time) VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, '', NULL, ?)",
-        [(*row[:6], row.useasdefault, row.description, stamp) for row in rows],
+        [(*row[:6], row.useasdefault, row.description, moment) for row in rows],
     )
     package.execute(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)"

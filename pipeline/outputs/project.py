@@ -9,16 +9,17 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from pyproj import CRS
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, union_all
 
 from pipeline._paths import data_path
 from pipeline.outputs._files import whole_file
-from pipeline.outputs.tables import GEOMETRY, KEY, SCHEMA, Layer, read_layers
+from pipeline.outputs.tables import GEOMETRY, KEY, SCHEMA, Layer, read_layers, reflect
 
 Extent = tuple[float, float, float, float]
 
 SERVICE: Final = "diqi"
 GEOPACKAGE: Final = "diqi.gpkg"
+_FIRST_VIEW: Final = ("parcel", "township_coverage")
 # The oldest date a zip archive can hold.
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -63,16 +64,12 @@ def layer_extent(connection: Connection) -> Extent | None:
     Source: none.
     """
     tables = reflect(connection, {SCHEMA: _FIRST_VIEW}).tables.values()
-    boxes = union_all(*(select(func.ST_Extent(table.c[GEOMETRY]).label("box")) for table in tables))
-    # what ST_Extent returns is a box, which has no extent itself
-    shapes = cast(boxes.subquery().c.box, Geometry(spatial_index=False))
-    whole = select(cast(func.ST_Extent(shapes), Geometry).label("box")).subquery().c.box
+    shapes = union_all(*(select(table.c[GEOMETRY]) for table in tables)).subquery()
+    box = func.ST_Extent(shapes.c[GEOMETRY])
     row = connection.execute(
-        select(
-            func.ST_XMin(whole), func.ST_YMin(whole), func.ST_XMax(whole), func.ST_YMax(whole)
-        ).where(whole.is_not(None))
-    ).one_or_none()
-    return None if row is None else (row[0], row[1], row[2], row[3])
+        select(func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box))
+    ).one()
+    return None if row[0] is None else (row[0], row[1], row[2], row[3])
 
 
 def _fill(template: str, srid: int, title: str, extent: Extent | None) -> str:

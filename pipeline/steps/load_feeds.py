@@ -79,6 +79,7 @@ class _Delivery:
             "feed": self.source.feed,
             "scope": self.scope,
             "data_date": self.data_date,
+            "is_dated": self.source.data_date is not None,
             "content_hash": self.source.content_hash,
             "contract_hash": self.contract_hash,
         }
@@ -163,6 +164,7 @@ def _load(driver: _Driver, delivery: _Delivery, progress: Progress) -> DeliveryR
     with driver.cursor() as cursor:
         if _is_known(cursor, delivery):
             return DeliveryResult(source, "known", delivery.data_date)
+        _refuse_mixed_scope(cursor, delivery)
         # what was refused before may be right by now
         cursor.execute(_FORGET_REFUSAL, delivery.identity)
         with _open(delivery) as layer:
@@ -219,6 +221,18 @@ def _is_known(cursor: psycopg.Cursor[Any], delivery: _Delivery) -> bool:
             ) AS d
             WHERE {_SAME_CONTENT}
           ) OR EXISTS (
+            -- a file without a date that still lies where it lay is no news, whatever came since
+            SELECT 1
+            FROM (
+              SELECT d.content_hash, d.contract_hash
+              FROM ops.delivery AS d
+              WHERE d.state IN ('loaded', 'consumed') AND NOT d.is_dated AND NOT %(is_dated)s
+                AND {_SAME_SCOPE}
+              ORDER BY d.data_date DESC, d.delivery_id DESC
+              LIMIT 1
+            ) AS d
+            WHERE {_SAME_CONTENT}
+          ) OR EXISTS (
             SELECT 1 FROM ops.delivery AS d
             WHERE d.state IN ('held', 'withdrawn') AND {_SAME_SCOPE} AND {_SAME_CONTENT}
           )
@@ -228,13 +242,37 @@ def _is_known(cursor: psycopg.Cursor[Any], delivery: _Delivery) -> bool:
     return bool(_one(cursor)[0])
 
 
+def _refuse_mixed_scope(cursor: psycopg.Cursor[Any], delivery: _Delivery) -> None:
+    """A township's file replaces its part of the county's only where rows say their township."""
+    if delivery.scope is None or delivery.contract.scope_column is not None:
+        return
+    cursor.execute(
+        """
+        SELECT d.file FROM ops.delivery AS d
+        WHERE d.feed = %(feed)s AND d.scope IS NULL AND d.state IN ('loaded', 'consumed')
+        ORDER BY d.data_date DESC, d.delivery_id DESC
+        LIMIT 1
+        """,
+        {"feed": delivery.source.feed},
+    )
+    whole = cursor.fetchone()
+    if whole is not None:
+        raise SourceError(
+            "source.mixed_scope",
+            file=delivery.source.name,
+            feed=delivery.source.feed,
+            scope=", ".join(delivery.scope),
+            whole=whole[0],
+        )
+
+
 def _insert_delivery(cursor: psycopg.Cursor[Any], delivery: _Delivery, layer: OpenLayer) -> int:
     cursor.execute(
         """
-        INSERT INTO ops.delivery (feed, scope, data_date, content_hash, contract_hash, file, layer,
-          source_crs, source_encoding)
-        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(content_hash)s, %(contract_hash)s,
-          %(file)s, %(layer)s, %(crs)s, %(encoding)s)
+        INSERT INTO ops.delivery (feed, scope, data_date, is_dated, content_hash, contract_hash, file,
+          layer, source_crs, source_encoding)
+        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(is_dated)s, %(content_hash)s,
+          %(contract_hash)s, %(file)s, %(layer)s, %(crs)s, %(encoding)s)
         RETURNING delivery_id
         """,
         {

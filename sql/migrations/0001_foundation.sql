@@ -100,6 +100,7 @@ CREATE TABLE ops.delivery (
   feed text COLLATE "C" NOT NULL,
   scope text[] COLLATE "C",
   data_date date NOT NULL,
+  is_dated boolean NOT NULL DEFAULT true,
   content_hash text NOT NULL,
   contract_hash text NOT NULL,
   file text NOT NULL,

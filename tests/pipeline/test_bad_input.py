@@ -20,6 +20,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import text
 from test_steps import differences, state
 
+from pipeline.messages import both
+from pipeline.steps import FEEDS
+
 Make = Callable[..., Township]
 NIGHT = SECOND_NIGHT.isoformat()
 
@@ -81,6 +84,26 @@ def test_missing_required_feed(make_township: Make) -> None:
         file.unlink()
     diqi = Diqi(township)
     diqi.refuses(4, "patch", "DLTB")
+
+
+def test_only_the_required_feeds(make_township: Make) -> None:
+    """The run goes on, and says of each other feed what its absence costs."""
+    township = make_township(has_run=False)
+    for file in (township.settings.workspace / "inbox" / "2026-06-30").iterdir():
+        if not file.name.startswith(("DLTB", "ZD", "企业名录")):
+            file.unlink()
+    done = Diqi(township)("run", "--as-of", "2026-06-30")
+    assert done.returncode == 0, done.stderr
+    for feed in FEEDS:
+        zh, en = both(f"report.missing.{feed}", {"feed": feed})
+        is_optional = feed not in {"patch", "parcel", "enterprise"}
+        assert (zh in done.stdout) == is_optional, feed
+        assert zh != en
+    with township.engine.connect() as connection:
+        states = connection.execute(
+            text("SELECT DISTINCT eval_state FROM derived.unit ORDER BY 1")
+        ).scalars()
+        assert set(states) <= {"no_data", "excluded"}
 
 
 def test_feed_without_its_key_column(diqi: Diqi) -> None:
@@ -181,6 +204,12 @@ def test_unknown_township(diqi: Diqi) -> None:
 def test_gate_stops_a_delivery_that_lost_its_rows(diqi: Diqi) -> None:
     land(diqi, "DLTB.shp").iloc[:30].to_file(diqi.deliver("DLTB.shp"), encoding="gb18030")
     diqi.refuses(5, "patch", "--accept")
+    with diqi.township.engine.connect() as connection:
+        state_of, found = connection.execute(
+            text("SELECT state, step_count FROM ops.run_state ORDER BY run_id DESC LIMIT 1")
+        ).one()
+    assert state_of == "stopped"
+    assert found[0]["tables"]["core.patch"]["deleted"] > 10
     done = diqi("run", "--as-of", NIGHT, "--accept", "the survey office confirmed it")
     assert done.returncode == 0, done.stderr
     with diqi.township.engine.connect() as connection:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from test_steps import differences, state
 
 from pipeline.demo import township as drawing
+from pipeline.errors import SourceError
 from pipeline.publication import change_delivery
 
 Make = Callable[..., Township]
@@ -198,6 +199,32 @@ def test_loose_file_is_loaded_once(make_township: Make) -> None:
     assert township.run().written == 0
     township.run(FIRST_NIGHT + dt.timedelta(days=1))
     assert _count(township, "SELECT count(*) FROM ops.delivery") == count
+
+
+def test_loose_file_that_still_lies_there_does_not_beat_a_newer_one(make_township: Make) -> None:
+    township = make_township(has_run=False)
+    inbox = township.settings.workspace / "inbox"
+    for file in sorted((inbox / FIRST_NIGHT.isoformat()).iterdir()):
+        file.rename(inbox / file.name)
+    township.run()
+    township.second_night()
+    for night in range(1, 4):
+        township.run(FIRST_NIGHT + dt.timedelta(days=night))
+    name = "SELECT name FROM core.enterprise WHERE to_run IS NULL AND enterprise_code = :c"
+    with township.engine.connect() as connection:
+        found = connection.execute(text(name), {"c": drawing.official_code("E08")}).scalar_one()
+    assert found == drawing.RENAMED["E08"]
+
+
+def test_mixed_scope_is_refused_where_rows_do_not_say_their_township(make_township: Make) -> None:
+    township = make_township()
+    folder = township.settings.workspace / "inbox"
+    lease = next(folder.rglob("租赁.xlsx"))
+    (folder / SECOND_NIGHT.isoformat()).mkdir()
+    lease.rename(folder / SECOND_NIGHT.isoformat() / "租赁@330299002.xlsx")
+    with pytest.raises(SourceError) as caught:
+        township.run(SECOND_NIGHT)
+    assert caught.value.code == "source.mixed_scope"
 
 
 def _correct(township: Township, *lines: str) -> None:

@@ -1,25 +1,35 @@
 """GeoPackage, styles, projects and report from rows that the tests put into an empty database."""
 
+import io
 import re
 import sqlite3
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
+from unittest.mock import Mock
 from xml.etree import ElementTree as ET
 
 import pyogrio
 import pytest
-from sqlalchemy import text
+from conftest import FIRST_NIGHT, SECOND_NIGHT
+from geoalchemy2 import Geometry
+from rich.cells import cell_len
+from rich.console import Console
+from sqlalchemy import Date, Double, Integer, Numeric, Text, inspect, text
 
+from pipeline import publication
 from pipeline.errors import SettingsError
 from pipeline.messages import both
 from pipeline.outputs import geopackage
-from pipeline.outputs.geopackage import write_geopackage
+from pipeline.outputs.console import show_coverage, show_deliveries, show_issues, show_seats
+from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
 from pipeline.outputs.report import mu, pct, write_report
 from pipeline.outputs.styles import style_rows, write_styles
-from pipeline.outputs.tables import layer_srid, read_codes, read_layers, reflect_layers
+from pipeline.outputs.tables import layer_srid, read_codes, read_layers, reflect
+from pipeline.publication import FILES, write_files
 
-# design.md section 6: what the outside may rely on.
+# design.md section 6: what the outside may rely on. Columns of each layer, and its geometry.
 PROMISED = {
     "parcel": "parcel_code, township_code, township_name, land_use_code, area_m2, area_mu,"
     " enterprise_count, unit_kind, grade, coverage_state, evaluated_share, transition_share",
@@ -33,13 +43,30 @@ PROMISED = {
     " linked_area_m2, evaluated_area_m2, transition_area_m2, covered_area_m2",
     "township_coverage": "township_code, name, kind, base_area_m2, linked_area_m2,"
     " evaluated_area_m2, transition_area_m2, covered_area_m2, coverage_ratio, strict_ratio,"
-    " target_ratio, gap_mu, definition",
+    " target_ratio, gap_mu, definition, count_above, count_below_ge3, count_below_lt3,"
+    " count_tenant_only, count_parcel_merged, count_a, count_b, count_c, count_d, count_ungraded",
     "uncovered_land": "patch_code, parcel_code, township_code, area_m2, area_mu, reason,"
     " next_step, rank_in_township",
     "review_queue": "enterprise_code, parcel_code, stage, reason, score, runner_up_score, question",
     "land_change": "run_id, parcel_code, change_kind, successor_codes, predecessor_codes",
     "data_issue": "rule, severity, feed, subject_key, message, next_step, size_m2",
 }
+GEOMETRY = {
+    "parcel": "MULTIPOLYGON",
+    "enterprise": "POINT",
+    "enterprise_land": "MULTIPOLYGON",
+    "evaluation_unit": "MULTIPOLYGON",
+    "industrial_patch": "MULTIPOLYGON",
+    "township_coverage": "MULTIPOLYGON",
+    "uncovered_land": "MULTIPOLYGON",
+    "review_queue": "MULTIPOLYGON",
+    "land_change": "MULTIPOLYGON",
+    "data_issue": "POINT",
+}
+PROMISED_LINK = (
+    "enterprise_code, parcel_code, role, stage, reason, score, runner_up_score, gap, status,"
+    " valid_from, valid_to"
+)
 SQUARE = "ST_Multi(ST_MakeEnvelope({x}, 3340000, {x} + 100, 3340100, 4549))"
 
 
@@ -114,18 +141,53 @@ def filled(database):
     return database
 
 
-def test_layers_have_the_promised_columns(database):
+def split(columns):
+    return re.split(r",\s*", columns)
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_layer_keeps_what_was_promised(database, name):
     with database.connect() as connection:
-        tables = reflect_layers(connection).tables
+        table = reflect(connection, {"layers": [name]}).tables[f"layers.{name}"]
+    assert {*split(PROMISED[name]), "township_code", "fid", "geom"} <= set(table.columns.keys())
+    assert [column.name for column in table.primary_key] == ["fid"]
+    assert isinstance(table.c.fid.type, Integer)
+    assert table.c.fid.identity is not None
+    shapes = [column for column in table.columns if isinstance(column.type, Geometry)]
+    assert [column.name for column in shapes] == ["geom"]
+    assert (table.c.geom.type.geometry_type, table.c.geom.type.srid) == (GEOMETRY[name], 4549)
+    assert table.c.geom.type.dimension == 2
+    assert [
+        index.name
+        for index in table.indexes
+        if index.columns.keys() == ["geom"]
+        and index.dialect_options["postgresql"]["using"] == "gist"
+    ]
+    # codes are text, always
+    codes = [column for column in table.columns if column.name.endswith("_code")]
+    assert all(isinstance(column.type, Text) for column in codes)
+
+
+def test_there_are_ten_layers(database):
+    with database.connect() as connection:
+        names = inspect(connection).get_table_names(schema="layers")
         assert layer_srid(connection) == 4549
-    for name, columns in PROMISED.items():
-        assert set(re.split(r",\s*", columns)) <= set(tables[f"layers.{name}"].columns.keys())
-        assert "township_code" in tables[f"layers.{name}"].columns
+    assert set(names) == {*PROMISED, "publication"}
+    assert len(PROMISED) == 10
+
+
+def test_link_keeps_what_was_promised(database):
+    with database.connect() as connection:
+        table = reflect(connection, {"derived": ["link"]}).tables["derived.link"]
+    assert set(split(PROMISED_LINK)) <= set(table.columns.keys())
+    figures = [table.c[name].type for name in ("score", "runner_up_score", "gap")]
+    assert all(isinstance(kind, Numeric) and not isinstance(kind, Double) for kind in figures)
+    assert all(isinstance(table.c[name].type, Date) for name in ("valid_from", "valid_to"))
 
 
 def test_descriptions_name_every_column_of_the_tables(database):
     with database.connect() as connection:
-        tables = reflect_layers(connection).tables
+        tables = reflect(connection, {"layers": PROMISED}).tables
     assert set(read_layers()) == set(PROMISED)
     for name, layer in read_layers().items():
         assert list(layer.columns) == tables[f"layers.{name}"].columns.keys()
@@ -202,6 +264,7 @@ def test_geopackage_has_the_rows_in_order_and_the_styles(filled, tmp_path):
         styles = package.execute(
             "SELECT f_table_name, f_geometry_column, useAsDefault FROM layer_styles"
         ).fetchall()
+    assert read_stamp(path) == {"run_id": "7", "as_of": "2026-06-30", "data_year": "2025"}
     assert set(registered) == set(PROMISED) | {"layer_styles"}
     assert registered["parcel"] == ("features", "2026-06-30T00:00:00.000Z")
     assert registered["layer_styles"][0] == "attributes"
@@ -221,6 +284,57 @@ def test_geopackage_of_the_same_publication_has_the_same_bytes(filled, tmp_path)
         write_geopackage(connection, tmp_path / "one.gpkg")
         write_geopackage(connection, tmp_path / "two.gpkg")
     assert (tmp_path / "one.gpkg").read_bytes() == (tmp_path / "two.gpkg").read_bytes()
+
+
+def test_stamp_of_what_is_no_package_of_ours(database, tmp_path):
+    assert read_stamp(tmp_path / "absent.gpkg") is None
+    (tmp_path / "damaged.gpkg").write_bytes(b"SQLite format 3\0")
+    assert read_stamp(tmp_path / "damaged.gpkg") is None
+    sqlite3.connect(tmp_path / "other.gpkg").execute("CREATE TABLE t (a)").connection.close()
+    assert read_stamp(tmp_path / "other.gpkg") is None
+    with database.connect() as connection:
+        write_geopackage(connection, tmp_path / "empty.gpkg")
+        assert read_stamp(tmp_path / "empty.gpkg") == publication_stamp(connection) == {}
+
+
+def test_files_follow_the_publication(make_township, monkeypatch):
+    town = make_township()
+    out = town.settings.workspace / "out"
+    files = sorted(FILES.values())
+
+    def publish(result):
+        """Write the files of a run; the names of those that were written anew."""
+        before = {name: (out / name).stat().st_ino for name in files if (out / name).is_file()}
+        write_files(town.engine, town.settings, result)
+        return [name for name in files if (out / name).stat().st_ino != before.get(name)]
+
+    def run_quietly(as_of):
+        result = town.run(as_of)
+        return replace(result, steps=[]) if result.written else result
+
+    assert publish(town.run(FIRST_NIGHT)) == files
+    assert publish(town.run(FIRST_NIGHT)) == []
+    assert publish(town.run(FIRST_NIGHT)) == []
+    # only the business date moves on
+    later = run_quietly(SECOND_NIGHT)
+    assert later.written == 0
+    assert publish(later) == files
+    assert "2026-07-01" in (out / "report.html").read_text(encoding="utf-8")
+    again = town.run(SECOND_NIGHT)
+    assert publish(again) == []
+    for name in files:
+        (out / name).unlink()
+        assert publish(again) == files
+    (out / "diqi.gpkg").write_bytes(b"damaged")
+    assert publish(again) == files
+    # interrupted before the last file: the next run makes it good
+    with town.engine.begin() as connection:
+        connection.execute(text("UPDATE layers.publication SET run_id = run_id + 1"))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(publication, "write_geopackage", Mock(side_effect=KeyboardInterrupt))
+        write_files(town.engine, town.settings, again)
+    assert publish(again) == files
+    assert publish(again) == []
 
 
 def test_geopackage_streams_batch_by_batch(filled, tmp_path, monkeypatch):
@@ -351,6 +465,85 @@ def test_report_of_an_empty_database(database, tmp_path):
     with database.connect() as connection:
         write_report(connection, tmp_path / "report.html", {}, both)
     assert "尚无已发布的运行" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+COVERAGE = {
+    "area_code": "330299401",
+    "name": "青岚国家级高新技术产业开发区",
+    "base_area_m2": Decimal("82304526.7489"),
+    "linked_area_m2": Decimal("82304526.7489"),
+    "evaluated_area_m2": Decimal("8230452.6749"),
+    "transition_area_m2": Decimal("823045.2675"),
+    "coverage_ratio": Decimal("0.10999"),
+    "strict_ratio": Decimal("0.1"),
+    "target_ratio": Decimal("0.7"),
+    "gap_m2": Decimal("49382716.0493"),
+    "definition": "COV_SPATIAL",
+}
+DELIVERY = {
+    "delivery_id": 12345,
+    "feed": "recognition",
+    "file": "2026-06-30/scope=330299001,330299002/[2026]高新技术企业认定名单（含复审）_20260630.xlsx",
+    "data_date": "2026-06-30",
+    "state": "consumed",
+    "row_count": 1234567,
+    "kept_count": 1234567,
+    "unchanged_count": 0,
+    "quarantined_count": 1,
+}
+
+
+def printed(show, *arguments):
+    console = Console(file=io.StringIO())
+    show(console, *arguments)
+    return console.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 120, 160])
+def test_coverage_on_the_terminal_is_never_cut(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = printed(
+        show_coverage, [COVERAGE, COVERAGE | {"name": "云溪镇", "coverage_ratio": None}]
+    )
+    assert "…" not in "".join(lines)
+    (row,) = [line.split() for line in lines if line.startswith(COVERAGE["name"])]
+    whole = "123,456.79 123,456.79 12,345.68 1,234.57 10.99 % 10.00 % 74,074.07".split()
+    code = ["330299401"]
+    assert row[1:] in (code + whole, whole, [*whole[:-3], whole[-1]])
+    assert (row[1:] == code + whole) == (width >= 120)
+    assert any("not shown" in line for line in lines) == (width < 120)
+    assert all(cell_len(line) <= width for line in lines) or width == 40
+    assert "目标 target 70.00 %，口径 definition COV_SPATIAL" in "".join(lines).replace("\n", "")
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_deliveries_on_the_terminal_are_never_cut(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = printed(show_deliveries, [DELIVERY])
+    assert "…" not in "".join(lines)
+    assert all(cell_len(line) <= width for line in lines)
+    body = lines[lines.index(next(line for line in lines if line.startswith("─"))) + 1 :]
+    assert body[0].split()[0] == "12345"
+    pieces = [line[7:].split("  ")[0].split(" 1234567")[0].strip() for line in body]
+    assert "".join(pieces).startswith(DELIVERY["file"])
+    assert body[0].split()[2:6] == ["1234567", "1234567", "0", "1"]
+    assert "consumed" not in "".join(lines)
+    lines = printed(show_deliveries, [DELIVERY, DELIVERY | {"state": "withdrawn"}])
+    assert sum("withdrawn" in line for line in lines) == 1
+
+
+def test_without_a_terminal_a_line_has_120_columns(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("os.isatty", lambda stream: False)
+    assert not any("not shown" in line for line in printed(show_coverage, [COVERAGE]))
+
+
+def test_nothing_to_print(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert printed(show_seats, []) == []
+    assert printed(show_issues, []) == ["数据问题 issues: 0"]
+    assert "底数" in "".join(printed(show_coverage, []))
+    assert "文件" in "".join(printed(show_deliveries, []))
 
 
 @pytest.mark.parametrize(
