@@ -247,9 +247,8 @@ def _transact(
     """All of a run that stands or falls together."""
     missing = _missing_feeds(connection, plan.contracts)
     data_year = plan.as_of.year - plan.settings.evaluation.data_year_offset
-    vintage = _vintage(connection, plan.settings)
     result = RunResult(
-        run_id, plan.as_of, data_year, vintage, plan.is_dry, deliveries, missing, unknown
+        run_id, plan.as_of, data_year, None, plan.is_dry, deliveries, missing, unknown
     )
     plan.results.append(result)
     feeds = _changed_feeds(connection)
@@ -257,7 +256,6 @@ def _transact(
         "run_id": run_id,
         "as_of": plan.as_of,
         "data_year": data_year,
-        "vintage": vintage,
         "feeds": feeds,
     }
     connection.execute(text("DELETE FROM ops.dirty"))
@@ -269,7 +267,7 @@ def _transact(
     for step in STEPS:
         plan.watch(step.name)
         own = {name: plan.settings.value(path) for name, path in step.settings.items()}
-        fingerprints[step.name] = _fingerprint(step, own, data_year, vintage)
+        fingerprints[step.name] = _fingerprint(step, own, data_year, result.vintage)
         is_new = last.fingerprint.get(step.name) not in {None, fingerprints[step.name]}
         if is_new and not plan.is_full:
             _mark_everything(connection)
@@ -277,8 +275,10 @@ def _transact(
         result.steps.append(_run_step(connection, step, parameters, run_id))
         if step.name == "reconcile_records":
             _gate(connection, result.steps[-1], plan)
+            result.vintage = common["vintage"] = _vintage(connection, plan.settings)
     plan.watch("check")
-    check(connection, {**common, "base_codes": plan.settings.value("coverage.base_codes")})
+    base_codes = plan.settings.value("coverage.base_codes")
+    check(connection, {**common, "base_codes": base_codes, "is_full": plan.is_full})
     _commit_rows(connection, plan, last, result, fingerprints)
     return result
 
@@ -427,10 +427,7 @@ def _vintage(connection: Connection, settings: Settings) -> int | None:
     if settings.evaluation.vintage:
         return settings.evaluation.vintage
     newest: int | None = connection.execute(
-        text(
-            "SELECT max(r.vintage) FROM ops.live_row('patch') AS l "
-            "JOIN raw.patch AS r ON r.row_hash = l.row_hash"
-        )
+        text("SELECT max(p.vintage) FROM core.patch AS p WHERE p.to_run IS NULL")
     ).scalar_one()
     return newest
 

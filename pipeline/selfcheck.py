@@ -62,5 +62,5 @@ def check_database(engine: Engine, settings: Settings) -> dict[str, int]:
             return {}
         return check(
             connection,
-            {**last, "base_codes": settings.value("coverage.base_codes")},
+            {**last, "base_codes": settings.value("coverage.base_codes"), "is_full": True},
         )

@@ -19,23 +19,21 @@ from pipeline.outputs.tables import read_codes
 
 # Where there is no terminal: a log, a pipe.
 _WIDTH: Final = 120
-# Long text is folded, but not narrower than this.
-_FOLD_WIDTH: Final = 24
 
 
 @dataclass(frozen=True)
 class _Column:
     """A column with its Chinese heading over the English one.
 
-    ``folds``: its text may take several lines. ``rank``: 0 stays; of the others the highest goes
-    first where the table is wider than the terminal.
+    ``least``: how narrow its text may be folded, 0 where it stays on one line. ``rank``: 0 stays;
+    of the others the highest goes first where the table is wider than the terminal.
     """
 
     zh: str
     en: str
     cells: Sequence[str]
     is_number: bool = True
-    folds: bool = False
+    least: int = 0
     rank: int = 0
 
     @property
@@ -46,7 +44,7 @@ class _Column:
     @property
     def least_width(self) -> int:
         """The same where long text is folded."""
-        return min(self.width, _FOLD_WIDTH) if self.folds else self.width
+        return min(self.width, self.least) if self.least else self.width
 
 
 def show_coverage(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -63,7 +61,7 @@ def show_coverage(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         return [mu(row[name]) for row in rows]
 
     columns = [
-        _Column("评价单元", "unit", [row["name"] for row in rows], is_number=False),
+        _Column("评价单元", "unit", [row["name"] for row in rows], is_number=False, least=14),
         _Column("代码", "code", [row["area_code"] for row in rows], is_number=False, rank=2),
         _Column("底数", "base", areas("base_area_m2")),
         _Column("已关联", "linked", areas("linked_area_m2")),
@@ -93,7 +91,7 @@ def show_deliveries(console: Console, rows: Iterable[Mapping[str, Any]]) -> None
 
     columns = [
         _Column("编号", "id", [str(row["delivery_id"] or "-") for row in found]),
-        _Column("文件", "file", [row["file"] for row in found], is_number=False, folds=True),
+        _Column("文件", "file", [row["file"] for row in found], is_number=False, least=24),
         _Column("行数", "rows", counts("row")),
         _Column("新增", "kept", counts("kept")),
         _Column("未变", "unchanged", counts("unchanged")),
@@ -117,7 +115,7 @@ def show_issues(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         _Column("程度", "severity", [row["severity"] for row in rows], is_number=False),
         _Column("规则", "rule", [row["rule"] for row in rows], is_number=False),
         _Column("数量", "n", [str(row["n"]) for row in rows]),
-        _Column("例", "example", examples, is_number=False, folds=True),
+        _Column("例", "example", examples, is_number=False, least=24),
     ]
     _show(console, "数据问题 Issues", columns)
 
@@ -164,10 +162,8 @@ def _show(
     while _total(c.width for c in shown) > width and any(c.rank for c in shown):
         shown.remove(max(shown, key=lambda column: column.rank))
     spare = max(0, width - _total(column.least_width for column in shown))
-    widths = [
-        min(column.width, column.least_width + spare) if column.folds else column.width
-        for column in shown
-    ]
+    # at most one column is folded, so it may have all that is to spare
+    widths = [min(column.width, column.least_width + spare) for column in shown]
     # a second space between columns where there is room for it
     gap = 1 if _total(widths) + len(shown) - 1 <= width else 0
     table = Table(

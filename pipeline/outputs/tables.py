@@ -82,7 +82,7 @@ def reflect(connection: Connection, schemas: Mapping[str, Iterable[str]]) -> Met
     """Read tables and views as they stand, with typed geometry, from the database.
 
     Nothing is kept between calls: a migration may come between two of them, and a call costs
-    a tenth of a second at most.
+    about a tenth of a second.
 
     Shape:  schema to the names wanted of it in; tables keyed ``schema.name`` out.
     Units:  none.

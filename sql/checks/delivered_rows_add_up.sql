@@ -1,9 +1,14 @@
 -- Invariant 1: every delivered row is kept, unchanged or quarantined, and the three sum to the file.
+-- A run looks at the deliveries that it consumes, a full run and diqi check at all.
 -- One row: one delivery whose counts do not add up.
+WITH args AS (
+  SELECT CAST(:is_full AS boolean) AS is_full, CAST(:run_id AS integer) AS run_id
+)
 SELECT d.delivery_id, d.file, d.row_count, count(r.row_number) AS listed
-FROM ops.delivery AS d
+FROM args
+CROSS JOIN ops.delivery AS d
 LEFT JOIN ops.delivered AS r ON r.delivery_id = d.delivery_id
-WHERE d.state <> 'refused'
+WHERE d.state <> 'refused' AND (args.is_full OR d.consumed_run IS NULL OR d.consumed_run = args.run_id)
 GROUP BY d.delivery_id
 HAVING d.row_count <> d.kept_count + d.unchanged_count + d.quarantined_count
   OR d.row_count <> count(r.row_number)
