@@ -38,17 +38,18 @@ lease AS (
     AND (l.lessee_code = u.credit_code OR (l.lessee_code IS NULL AND l.lessee_name_key = u.name_key))
 ),
 -- The tenant that a sub-lease takes its land from.
-chained AS (
-  SELECT
-    l.lease_no, l.parcel_code, l.lessee, l.land_area_m2, l.floor_area_m2,
-    (
-      SELECT min(u.enterprise_code)
-      FROM "user" AS u
-      JOIN lease AS o ON o.parcel_code = u.parcel_code AND o.lessee = u.enterprise_code
-      WHERE u.parcel_code = l.parcel_code AND u.enterprise_code <> l.lessee
-        AND (l.lessor_code = u.credit_code OR (l.lessor_code IS NULL AND l.lessor_name_key = u.name_key))
-    ) AS lessor
+lessor AS (
+  SELECT l.lease_no, l.lessee, min(u.enterprise_code) AS lessor
   FROM lease AS l
+  JOIN "user" AS u ON u.parcel_code = l.parcel_code AND u.enterprise_code <> l.lessee
+    AND (l.lessor_code = u.credit_code OR (l.lessor_code IS NULL AND l.lessor_name_key = u.name_key))
+  JOIN lease AS o ON o.parcel_code = u.parcel_code AND o.lessee = u.enterprise_code
+  GROUP BY l.lease_no, l.lessee
+),
+chained AS (
+  SELECT l.lease_no, l.parcel_code, l.lessee, l.land_area_m2, l.floor_area_m2, r.lessor
+  FROM lease AS l
+  LEFT JOIN lessor AS r ON r.lease_no = l.lease_no AND r.lessee = l.lessee
 ),
 leased AS (
   SELECT

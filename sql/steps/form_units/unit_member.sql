@@ -19,19 +19,20 @@ leaver AS (
   GROUP BY s.enterprise_code
   HAVING sum(s.allocated_m2) > 0
 ),
-edge AS (
-  SELECT s.enterprise_code, s.parcel_code
+undivided AS (
+  SELECT
+    s.enterprise_code,
+    s.parcel_code,
+    l.enterprise_code IS NOT NULL AS leaves,
+    bool_and(l.enterprise_code IS NOT NULL) OVER (PARTITION BY s.parcel_code) AS all_leave
   FROM share AS s
+  LEFT JOIN leaver AS l ON l.enterprise_code = s.enterprise_code
   WHERE s.is_undivided
-    AND (
-      NOT EXISTS (SELECT 1 FROM leaver AS l WHERE l.enterprise_code = s.enterprise_code)
-      OR NOT EXISTS (
-        SELECT 1
-        FROM share AS o
-        WHERE o.parcel_code = s.parcel_code AND o.is_undivided
-          AND NOT EXISTS (SELECT 1 FROM leaver AS l WHERE l.enterprise_code = o.enterprise_code)
-      )
-    )
+),
+edge AS (
+  SELECT u.enterprise_code, u.parcel_code
+  FROM undivided AS u
+  WHERE NOT u.leaves OR u.all_leave
 ),
 linked AS (
   SELECT e.enterprise_code, e.enterprise_code AS member
@@ -75,9 +76,9 @@ placed AS (
 SELECT args.year, p.unit_code, p.enterprise_code, p.parcel_code, p.component, p.allocated_m2 AS area_m2
 FROM args
 CROSS JOIN placed AS p
+LEFT JOIN edge AS e ON e.enterprise_code = p.enterprise_code AND e.parcel_code = p.parcel_code
 -- Who left the undivided land brings nothing of it.
-WHERE NOT p.is_undivided
-  OR EXISTS (SELECT 1 FROM edge AS e WHERE e.enterprise_code = p.enterprise_code AND e.parcel_code = p.parcel_code)
+WHERE NOT p.is_undivided OR e.parcel_code IS NOT NULL
 UNION ALL
 SELECT DISTINCT args.year, p.unit_code, '', e.parcel_code, p.component, a.allocated_m2
 FROM args

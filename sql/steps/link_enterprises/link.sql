@@ -33,7 +33,10 @@ candidate AS (
     row_number() OVER (
       PARTITION BY c.enterprise_code, c.parcel_code, c.role
       ORDER BY c.stage_no, c.is_ambiguous, c.score DESC, c.evidence_key
-    ) AS place
+    ) AS place,
+    min(c.stage_no) FILTER (WHERE c.role <> 'operator') OVER (
+      PARTITION BY c.enterprise_code, c.parcel_code
+    ) AS named_role_stage
   FROM args
   CROSS JOIN derived.link_candidate AS c
   JOIN scope AS s ON s.enterprise_code = c.enterprise_code
@@ -46,24 +49,22 @@ best AS (
   LEFT JOIN decision AS d ON d.enterprise_code = c.enterprise_code AND d.parcel_code = c.parcel_code
   WHERE c.place = 1
     -- An operator that is owner or tenant of the same parcel says nothing new.
-    AND NOT (c.role = 'operator' AND EXISTS (
-      SELECT 1 FROM candidate AS o
-      WHERE o.enterprise_code = c.enterprise_code AND o.parcel_code = c.parcel_code
-        AND o.role <> 'operator' AND o.stage_no <= c.stage_no))
+    AND (c.role <> 'operator' OR coalesce(c.named_role_stage > c.stage_no, true))
 ),
 -- The stage that settles an enterprise: codes (1 to 4) count together, later ones alone.
 settled AS (
   SELECT
     s.enterprise_code,
     coalesce(
-      CASE WHEN EXISTS (
-        SELECT 1 FROM decision AS d WHERE d.enterprise_code = s.enterprise_code AND d.kind = 'accept_link'
-      ) THEN 4 END,
+      CASE WHEN bool_or(d.enterprise_code IS NOT NULL) THEN 4 END,
       min(CASE WHEN b.stage_no <= 4 THEN 4 ELSE b.stage_no END)
         FILTER (WHERE NOT b.is_ambiguous AND b.decision IS DISTINCT FROM 'reject_link')
     ) AS stage_no
   FROM scope AS s
   LEFT JOIN best AS b ON b.enterprise_code = s.enterprise_code
+  LEFT JOIN (
+    SELECT DISTINCT a.enterprise_code FROM decision AS a WHERE a.kind = 'accept_link'
+  ) AS d ON d.enterprise_code = s.enterprise_code
   GROUP BY s.enterprise_code
 ),
 judged AS (

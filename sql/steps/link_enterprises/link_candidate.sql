@@ -61,6 +61,18 @@ lease AS (
     ) THEN 'sub_tenant' ELSE 'tenant' END AS role
   FROM leased AS l
 ),
+certified AS (
+  SELECT r.certificate_key, r.parcel_code, min(r.record_key) AS record_key
+  FROM held AS r
+  WHERE r.certificate_key IS NOT NULL
+  GROUP BY r.certificate_key, r.parcel_code
+),
+certificate AS (
+  SELECT
+    c.certificate_key, c.parcel_code, c.record_key,
+    count(*) OVER (PARTITION BY c.certificate_key) AS parcels
+  FROM certified AS c
+),
 coded AS (
   SELECT e.enterprise_code, r.parcel_code, 'owner' AS role, 'right_code' AS stage, 1 AS stage_no,
     'right_holder_code' AS reason, r.record_key AS evidence_key, CAST(NULL AS numeric) AS score,
@@ -79,12 +91,9 @@ coded AS (
   JOIN core.parcel AS p ON p.to_run IS NULL AND p.parcel_code = e.parcel_code
   UNION ALL
   SELECT e.enterprise_code, r.parcel_code, 'operator', 'registry_certificate', 4, 'registry_certificate_no',
-    min(r.record_key), NULL,
-    (SELECT count(DISTINCT o.parcel_code) FROM held AS o WHERE o.certificate_key = e.certificate_key) > 1,
-    NULL, NULL
+    r.record_key, NULL, r.parcels > 1, NULL, NULL
   FROM enterprise AS e
-  JOIN held AS r ON r.certificate_key = e.certificate_key
-  GROUP BY e.enterprise_code, e.certificate_key, r.parcel_code
+  JOIN certificate AS r ON r.certificate_key = e.certificate_key
 ),
 -- Later stages see only enterprises that no code has placed.
 still_open AS (

@@ -108,32 +108,50 @@ piece AS (
   JOIN derived.parcel_state AS s ON s.parcel_code = pp.parcel_code
   WHERE s.linked_share > 0
 ),
+piece_state AS (
+  SELECT p.patch_code, p.area_code, p.parcel_code, p.geom, p.whole_area, v.state, v.share
+  FROM piece AS p
+  CROSS JOIN LATERAL (
+    VALUES ('linked', p.linked), ('evaluated', p.evaluated), ('transition', p.transition), ('covered', p.covered)
+  ) AS v (state, share)
+  WHERE v.share > 0
+),
+-- Pieces of a patch that share land: few, so that only they are cut.
+overlap AS MATERIALIZED (
+  SELECT p.patch_code, p.area_code, p.parcel_code, o.parcel_code AS other
+  FROM piece AS p
+  JOIN piece AS o
+    ON o.patch_code = p.patch_code AND o.area_code = p.area_code AND o.parcel_code <> p.parcel_code
+    AND ST_Intersects(o.geom, p.geom)
+  WHERE ST_Dimension(ST_Intersection(o.geom, p.geom)) = 2
+),
+above AS (
+  SELECT p.patch_code, p.area_code, p.parcel_code, p.state, ST_Union(o.geom ORDER BY o.parcel_code) AS geom
+  FROM overlap AS v
+  JOIN piece_state AS p
+    ON p.patch_code = v.patch_code AND p.area_code = v.area_code AND p.parcel_code = v.parcel_code
+  JOIN piece_state AS o
+    ON o.patch_code = v.patch_code AND o.area_code = v.area_code AND o.parcel_code = v.other AND o.state = p.state
+  WHERE (o.share, o.parcel_code) > (p.share, p.parcel_code)
+  GROUP BY p.patch_code, p.area_code, p.parcel_code, p.state
+),
 -- One row per piece and state; pieces without an overlapping neighbour keep their whole area.
 laid AS (
   SELECT
     p.patch_code,
     p.area_code,
-    v.state,
-    v.share,
+    p.state,
+    p.share,
     round(CASE
-      WHEN above.geom IS NULL AND p.whole_area IS NOT NULL THEN p.whole_area
-      WHEN above.geom IS NULL THEN CAST(ST_Area(ST_Transform(p.geom, args.area_srid)) AS numeric)
-      ELSE CAST(ST_Area(ST_Transform(ST_CollectionExtract(ST_Difference(p.geom, above.geom), 3), args.area_srid)) AS numeric)
+      WHEN a.geom IS NULL AND p.whole_area IS NOT NULL THEN p.whole_area
+      WHEN a.geom IS NULL THEN CAST(ST_Area(ST_Transform(p.geom, args.area_srid)) AS numeric)
+      ELSE CAST(ST_Area(ST_Transform(ST_CollectionExtract(ST_Difference(p.geom, a.geom), 3), args.area_srid)) AS numeric)
     END, 4) AS area
   FROM args
-  CROSS JOIN piece AS p
-  CROSS JOIN LATERAL (
-    VALUES ('linked', p.linked), ('evaluated', p.evaluated), ('transition', p.transition), ('covered', p.covered)
-  ) AS v (state, share)
-  LEFT JOIN LATERAL (
-    SELECT ST_Union(o.geom ORDER BY o.parcel_code) AS geom
-    FROM piece AS o
-    WHERE o.patch_code = p.patch_code AND o.area_code = p.area_code AND o.parcel_code <> p.parcel_code
-      AND ST_Intersects(o.geom, p.geom) AND ST_Dimension(ST_Intersection(o.geom, p.geom)) = 2
-      AND (CASE v.state WHEN 'linked' THEN o.linked WHEN 'evaluated' THEN o.evaluated
-             WHEN 'transition' THEN o.transition ELSE o.covered END, o.parcel_code) > (v.share, p.parcel_code)
-  ) AS above ON true
-  WHERE v.share > 0
+  CROSS JOIN piece_state AS p
+  LEFT JOIN above AS a
+    ON a.patch_code = p.patch_code AND a.area_code = p.area_code AND a.parcel_code = p.parcel_code
+    AND a.state = p.state
 ),
 summed AS (
   SELECT

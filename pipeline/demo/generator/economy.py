@@ -1,0 +1,618 @@
+"""Who uses which land: enterprises, rights, leases and all else that is written about them.
+
+The tables of a ``State`` say what is true; parcels, enterprises and lessors are named by number.
+What of it an office writes down, and how, is decided in ``delivery``; what follows from it by the
+rules, in ``truth``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from pipeline.demo.generator.cover import Base, main_township, overlay
+from pipeline.demo.generator.land import (
+    SQUARE_RING,
+    Land,
+    Plots,
+    l_shapes,
+    plant_parcels,
+    shapes_within,
+)
+from pipeline.demo.generator.lattice import stream
+from pipeline.demo.generator.noise import Ints
+from pipeline.demo.generator.survey import Floats, Shapes
+from pipeline.demo.generator.words import TOWNSHIP_CODES, TOWNSHIPS, digits, locations
+from pipeline.demo.township import DATE, YEAR
+
+ENTERPRISES: Final = 13_000
+FOOTPRINTS: Final = 60_000
+FIRST_DAY: Final = dt.date.fromisoformat(DATE)
+MU_M2: Final = 2000 / 3
+NEVER: Final = np.datetime64("9999-12-31", "D")
+
+# Shares of the enterprises: deregistered or moved away, shops, without any evidence, on several
+# parcels.
+_GONE, _SHOPS, _UNKNOWN, _SEVERAL = 0.027, 0.03, 0.019, 0.08
+# Shares of the industrial parcels that several enterprises use, and their number of users besides
+# an owner, lowest and highest.
+_SHARED: Final = {
+    "owner_tenants": (0.0217, 1, 3),
+    "chain": (0.0083, 2, 2),
+    "co_owners": (0.0133, 1, 2),
+    "floor": (0.015, 2, 4),
+    "undivided": (0.0217, 1, 3),
+    "drawn": (0.0092, 1, 1),
+    "conflict": (0.0042, 2, 2),
+}
+_WITH_OWNER: Final = ("owner_tenants", "chain", "co_owners", "undivided", "drawn")
+# Shares of the parcels with one user.
+_OPERATORS, _TENANTS, _HIDDEN = 0.157, 0.09, 0.016
+
+# Names of holders that are no enterprise of the county begin here.
+OUTSIDE_NAMES: Final = 200_000
+FORMER_NAMES: Final = 240_000
+NEW_NAMES: Final = 160_000
+
+
+@dataclass
+class State:
+    """What is true in the county on a day.
+
+    ``parcels``, ``enterprises``: by number. ``rights``: parcel, holder_kind (enterprise, village,
+    outside, former, person), holder, shows_code, certificate, share (NaN, or the part), state.
+    ``leases``: number, parcel, lessor_kind, lessor, lessee, shows_code, land_mu, floor_m2, start,
+    last. ``enterprises``: name_no, is_above, status, township, shows_township, registry_parcel,
+    registry_certificate, drawn_parcel, address_parcel, seat_parcel (-1 for none). The other tables
+    do not change from night to night.
+    """
+
+    day: dt.date
+    parcels: pd.DataFrame
+    rights: pd.DataFrame
+    leases: pd.DataFrame
+    enterprises: pd.DataFrame
+    footprints: pd.DataFrame
+    indicators: pd.DataFrame
+    scores: pd.DataFrame
+    recognitions: pd.DataFrame
+    accounts: pd.DataFrame
+    # numbers never given before
+    next_parcel: int = 0
+    next_code: int = 50_000
+
+
+def begin(land: Land, base: Base) -> State:
+    """People the land of a county on its first day.
+
+    Shape:  the land and its industrial base in; the state out: 60,000 parcels, as many footprints
+            and 13,000 enterprises at scale 1.
+    Units:  m2; leased land in mu.
+    CRS:    EPSG:4549.
+    Errors: none.
+    Source: default chosen; forms of use after docs/how-it-decides.md, sections 3 and 4.
+    """
+    plots = plant_parcels(land)
+    industrial = np.flatnonzero(plots.is_industrial)
+    pieces = overlay(base, industrial, plots.shape[industrial], plots.home[industrial])
+    town = main_township(base, pieces)
+    slots = _slots(land, plots)
+    enterprises = _enterprises(land, plots, slots, town)
+    holders = _holders(land, plots, slots, enterprises)
+    parcels = _parcels(land, plots, holders)
+    leases = _leases(land, slots, holders, enterprises)
+    footprints = _footprints(land, plots, slots, enterprises)
+    figures = _figures(land, enterprises)
+    return State(
+        FIRST_DAY, parcels, holders, leases, enterprises, footprints, *figures, len(parcels)
+    )
+
+
+def _slots(land: Land, plots: Plots) -> pd.DataFrame:
+    """Uses of industrial parcels: parcel, form, role, evidence, mu, floor, share, parent, user."""
+    drawn = stream(land.seed, "uses")
+    total = round(ENTERPRISES * land.scale)
+    several = round(_SEVERAL * total)
+    placed = total - sum(round(part * total) for part in (_GONE, _SHOPS, _UNKNOWN))
+    # land can be drawn for somebody only where a parcel is a plain rectangle in one cell
+    industrial = drawn.permutation(np.flatnonzero(plots.is_industrial))
+    plain = (plots.home[industrial] >= 0) & ~np.isnan(plots.box[industrial, 0])
+    parcels = np.concatenate([industrial[plain], industrial[~plain]])
+    plain_left = int(plain.sum())
+    tables: list[pd.DataFrame] = []
+    count = {form: max(1, round(part * len(parcels))) for form, (part, *_) in _SHARED.items()}
+    for form in ("drawn", *(name for name in _SHARED if name != "drawn")):
+        chosen, parcels = np.split(parcels, [count[form]])
+        plain_left -= len(chosen)
+        _, low, high = _SHARED[form]
+        tables.append(_shared_slots(drawn, form, chosen, drawn.integers(low, high + 1, len(chosen))))
+    sole = placed + several - sum(len(table) for table in tables)
+    operators, tenants, hidden = (round(part * sole) for part in (_OPERATORS, _TENANTS, _HIDDEN))
+    # of the operators a fifth is known by a drawing: on plain parcels, which come first
+    by_drawing = min(operators // 5, max(plain_left, 0))
+    evidence = np.concatenate(
+        [
+            np.repeat("footprint_drawn", by_drawing),
+            drawn.choice(
+                ["registry_parcel", "registry_certificate"], operators - by_drawing, p=[0.56, 0.44]
+            ),
+            np.where(drawn.random(tenants) < 0.1, "lease_name", "lease_code"),
+            np.where(np.arange(hidden) % 2 == 0, "address", "point"),
+        ]
+    )
+    first, parcels = np.split(parcels, [by_drawing])
+    rest = drawn.permutation(parcels)[: sole - by_drawing]
+    owners = sole - len(evidence)
+    evidence = np.concatenate(
+        [evidence, np.where(drawn.random(owners) < 0.06, "right_name", "right_code")]
+    )
+    form = np.repeat(["operator", "tenant", "hidden", "owner"], [operators, tenants, hidden, owners])
+    role = np.where(form == "hidden", "operator", form)
+    is_part = (evidence == "right_code") & (drawn.random(sole) < 0.02)
+    tables.append(
+        pd.DataFrame(
+            {
+                "parcel": np.concatenate([first, rest]),
+                "form": form,
+                "role": role,
+                "evidence": evidence,
+                # part of the parcel that is signed for, where something is
+                "signed": np.where(
+                    (form == "tenant") & (drawn.random(sole) < 0.6), drawn.uniform(0.4, 0.95, sole), np.nan
+                ),
+                "floor": np.nan,
+                "share": np.where(is_part, 0.5, np.nan),
+                "parent": -1,
+            }
+        )
+    )
+    slots = pd.concat(tables, ignore_index=True)
+    slots["parent"] = _parents(slots)
+    slots["user"] = _users(drawn, slots, several)
+    return slots
+
+
+def _shared_slots(
+    drawn: np.random.Generator, form: str, parcels: Ints, others: Ints
+) -> pd.DataFrame:
+    """Users of parcels that several share: an owner where the form has one, then the others."""
+    with_owner = form in _WITH_OWNER
+    users = others + with_owner
+    parcel = np.repeat(parcels, users)
+    place = np.arange(len(parcel)) - np.repeat(np.cumsum(users) - users, users)
+    is_owner = (place == 0) & with_owner
+    size = len(parcel)
+    table = pd.DataFrame(
+        {
+            "parcel": parcel,
+            "form": form,
+            "role": "tenant",
+            "evidence": "lease_code",
+            "signed": np.nan,
+            "floor": np.nan,
+            "share": np.nan,
+            "parent": -1,
+        }
+    )
+    count = np.repeat(users, users)
+    if form in {"owner_tenants", "chain"}:
+        # together at most three quarters of the parcel
+        table["signed"] = drawn.uniform(0.3, 0.75, size) / np.maximum(count - 1, 1)
+        table["evidence"] = np.where(drawn.random(size) < 0.1, "lease_name", "lease_code")
+    if form == "chain":
+        is_sub = place == 2
+        table.loc[is_sub, "role"] = "sub_tenant"
+        table.loc[is_sub, "signed"] = 0.1
+        table["evidence"] = "lease_code"
+    if form == "conflict":
+        table["signed"] = drawn.uniform(0.6, 0.9, size)
+    if form == "floor":
+        table["floor"] = drawn.integers(300, 4000, size).astype(np.float64)
+    if form == "co_owners":
+        table["role"], table["evidence"] = "owner", "right_code"
+        table["share"] = np.where(count == 2, np.where(place == 0, 0.6, 0.4), 1 / 3)
+    if form in {"undivided", "drawn"}:
+        table["role"], table["evidence"] = "operator", "registry_parcel"
+    table.loc[is_owner, ["role", "evidence"]] = ["owner", "right_code"]
+    table.loc[is_owner & (form != "co_owners"), ["signed", "floor"]] = np.nan
+    return table
+
+
+def _parents(slots: pd.DataFrame) -> Ints:
+    """The use from which each sub-tenant has its land, -1 for the others."""
+    parent = np.full(len(slots), -1)
+    sub = np.flatnonzero(slots["role"] == "sub_tenant")
+    # the tenant stands before the sub-tenant
+    parent[sub] = sub - 1
+    return parent
+
+
+def _users(drawn: np.random.Generator, slots: pd.DataFrame, several: int) -> Ints:
+    """Number the users of the uses; some of them have a second one, mostly nearby."""
+    user = np.arange(len(slots))
+    undivided = (slots["form"] == "undivided").to_numpy()
+    is_owner = (slots["evidence"] == "right_code").to_numpy()
+    # two undivided parcels with one operator of the first as owner of the second: merged units
+    by_parcel = slots.index.to_numpy()[undivided & is_owner]
+    by_parcel = by_parcel[np.argsort(slots["parcel"].to_numpy()[by_parcel], kind="stable")]
+    merged = min(len(by_parcel) // 4, several)
+    user[by_parcel[1 : 2 * merged : 2]] = by_parcel[: 2 * merged : 2] + 1
+    # owners of further undivided parcels that have land of their own elsewhere
+    sole = slots.index.to_numpy()[(slots["form"] == "owner").to_numpy() & is_owner]
+    sole = sole[np.argsort(slots["parcel"].to_numpy()[sole], kind="stable")]
+    joined = by_parcel[2 * merged : 3 * merged][: max(several - merged, 0)]
+    pairs = len(sole) // 2
+    chosen = drawn.permutation(pairs)[: several - merged]
+    user[joined] = sole[2 * chosen[: len(joined)]]
+    near = chosen[len(joined) :]
+    user[sole[2 * near + 1]] = sole[2 * near]
+    numbers, index = np.unique(user, return_inverse=True)
+    return np.asarray(drawn.permutation(len(numbers))[index])
+
+
+def _enterprises(
+    land: Land, plots: Plots, slots: pd.DataFrame, town: pd.Series
+) -> pd.DataFrame:
+    """All enterprises: first those with land, then shops, those that are gone, those unknown."""
+    drawn = stream(land.seed, "enterprises")
+    total = round(ENTERPRISES * land.scale)
+    placed = int(slots["user"].max()) + 1
+    shops, gone = round(_SHOPS * total), round(_GONE * total)
+    number = np.arange(total)
+    nothing = np.full(total, -1)
+    table = pd.DataFrame(
+        {
+            "name_no": number,
+            "is_above": drawn.random(total) < 0.1,
+            "status": "存续",
+            "township": drawn.integers(0, len(TOWNSHIPS), total),
+            "shows_township": drawn.random(total) >= 0.05,
+            **{
+                name: nothing
+                for name in (
+                    "registry_parcel",
+                    "registry_certificate",
+                    "drawn_parcel",
+                    "address_parcel",
+                    "seat_parcel",
+                )
+            },
+        }
+    )
+    main = slots.drop_duplicates("user").set_index("user").sort_index()
+    table.loc[: placed - 1, "seat_parcel"] = main["parcel"]
+    table.loc[: placed - 1, "township"] = town.reindex(main["parcel"]).to_numpy()
+    table.loc[: placed - 1, "address_parcel"] = main["parcel"]
+    for evidence, column in (
+        ("registry_parcel", "registry_parcel"),
+        ("registry_certificate", "registry_certificate"),
+        ("footprint_drawn", "drawn_parcel"),
+    ):
+        found = slots[slots["evidence"] == evidence]
+        # every parcel's certificate bears the parcel's number
+        table.loc[found["user"], column] = found["parcel"].to_numpy()
+    # the registry repeats what the right of an owner says, more often than not
+    own = main[(main["evidence"] == "right_code") & (main["form"] != "undivided")]
+    repeats = drawn.random(len(own))
+    said = own[repeats < 0.4]
+    table.loc[said.index, "registry_parcel"] = said["parcel"]
+    said = own[repeats > 0.7]
+    table.loc[said.index, "registry_certificate"] = said["parcel"]
+    # where only the point tells, the address is another one
+    hidden = main[main["evidence"] == "point"]
+    table.loc[hidden.index, "address_parcel"] = -1
+    # names decide only with the township
+    named = main[main["evidence"].isin(["right_name", "lease_name"])]
+    table.loc[named.index, "shows_township"] = True
+    shop_land = np.flatnonzero(~plots.is_industrial)
+    shop = shop_land[:: max(len(shop_land) // max(shops, 1), 1)][:shops]
+    there = number[placed : placed + len(shop)]
+    table.loc[there, ["registry_parcel", "seat_parcel", "address_parcel"]] = np.stack(
+        [shop] * 3, axis=-1
+    )
+    table.loc[there, "township"] = land.township[plots.cell[shop]]
+    away = number[placed + shops : placed + shops + gone]
+    table.loc[away, "status"] = np.where(np.arange(len(away)) % 3 == 0, "迁出", "注销")
+    return table
+
+
+def _holders(
+    land: Land, plots: Plots, slots: pd.DataFrame, enterprises: pd.DataFrame
+) -> pd.DataFrame:
+    """Rights: those of the owners among the users, else of a village, company or person."""
+    drawn = stream(land.seed, "rights")
+    owners = slots[slots["role"] == "owner"]
+    own = pd.DataFrame(
+        {
+            "parcel": owners["parcel"],
+            "holder_kind": "enterprise",
+            "holder": owners["user"],
+            "shows_code": owners["evidence"] == "right_code",
+            "share": owners["share"],
+        }
+    )
+    part = own[own["share"] == 0.5].assign(holder_kind="outside", shows_code=True)
+    others = np.setdiff1d(np.arange(len(plots.cell)), own["parcel"])
+    kind = np.where(plots.is_industrial[others], "outside", "person").astype(object)
+    form = slots.drop_duplicates("parcel").set_index("parcel")
+    used = form["form"].reindex(others).to_numpy()
+    evidence = form["evidence"].reindex(others).to_numpy()
+    village = (used == "floor") | ((used == "tenant") & (drawn.random(len(others)) < 0.5))
+    village |= (used == "conflict") & (drawn.random(len(others)) < 0.5)
+    kind[village] = "village"
+    kind[evidence == "registry_certificate"] = "former"
+    companies = max(5, round(200 * land.scale))
+    others_table = pd.DataFrame(
+        {
+            "parcel": others,
+            "holder_kind": kind,
+            "holder": np.where(
+                kind == "outside", drawn.integers(0, companies, len(others)), others
+            ),
+            "shows_code": np.isin(kind, ["village", "outside"]),
+            "share": np.nan,
+        }
+    )
+    part["holder"] = drawn.integers(0, companies, len(part))
+    table = pd.concat([own, part, others_table], ignore_index=True)
+    table["state"] = "1"
+    # nobody uses these; of some the right is history, of some the holder is gone
+    vacant = plots.is_industrial[table["parcel"]] & ~table["parcel"].isin(slots["parcel"])
+    empty = table.index.to_numpy()[vacant.to_numpy()]
+    table.loc[empty[::5], "state"] = "2"
+    gone = enterprises.index.to_numpy()[enterprises["status"] != "存续"]
+    left = empty[1::5][: len(gone)]
+    table.loc[left, "holder_kind"] = "enterprise"
+    table.loc[left, "holder"] = gone[: len(left)]
+    table.loc[left, "shows_code"] = True
+    table = table.sort_values("parcel", kind="stable", ignore_index=True)
+    table["certificate"] = table["parcel"]
+    table["order"] = table.groupby("parcel").cumcount() + 1
+    return table
+
+
+def _parcels(land: Land, plots: Plots, holders: pd.DataFrame) -> pd.DataFrame:
+    """Parcels with codes, addresses and registered areas."""
+    drawn = stream(land.seed, "parcels")
+    count = len(plots.cell)
+    village_land = np.zeros(count, dtype=bool)
+    kind = holders.drop_duplicates("parcel")["holder_kind"].to_numpy()
+    village_land[kind == "village"] = True
+    township, village = land.township[plots.cell], land.village[plots.cell]
+    place = pd.Series(township * 1000 + village)
+    serial = place.groupby(place).cumcount().to_numpy() + 1
+    home = ~plots.is_industrial
+    feature = np.where(village_land, "JB", np.where(home & (drawn.random(count) < 0.7), "JC", "GB"))
+    shop = home & (feature == "GB")
+    older = plots.is_industrial & (drawn.random(count) < 0.1)
+    table = pd.DataFrame(
+        {
+            "code": parcel_codes(township, village, feature, serial),
+            "feature": feature,
+            "township": township,
+            "village": village,
+            "use": np.where(shop, "0501", np.where(home, "0702", np.where(older, "061", "0601"))),
+            "location": locations(township, village, serial),
+            "plane_m2": np.round(shapely.area(plots.shape), 4),
+            "home": np.where(plots.is_industrial, plots.home, -1),
+            "partner": plots.partner,
+            "twin": plots.twin,
+            "is_industrial": plots.is_industrial,
+            "shape": plots.shape,
+        }
+    )
+    # a few have never been given an area by the register
+    table["official_m2"] = np.where(
+        drawn.random(count) < 0.01, np.nan, np.rint(table["plane_m2"] * 100) / 100
+    )
+    return table
+
+
+def parcel_codes(township: Ints, village: Ints, feature: object, serial: Ints) -> pd.Series:
+    """Codes of parcels: township and village stand for cadastral district and subdistrict.
+
+    Shape:  n townships (from 0), villages, features (GB, JB, JC) and serial numbers in; n codes of
+            19 characters out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: GB/T 37346-2019.
+    """
+    head = pd.Series(np.array(TOWNSHIP_CODES, dtype=object)[township], dtype="str")
+    kind = pd.Series(np.asarray(feature, dtype=object), dtype="str")
+    return head + digits(village, 3) + kind + digits(serial, 5)
+
+
+def _leases(
+    land: Land, slots: pd.DataFrame, holders: pd.DataFrame, enterprises: pd.DataFrame
+) -> pd.DataFrame:
+    """Leases in force, and as many again that have lapsed or not begun."""
+    drawn = stream(land.seed, "leases")
+    used = slots[slots["role"].isin(["tenant", "sub_tenant"])]
+    first = holders.drop_duplicates("parcel").set_index("parcel")
+    holder = first.loc[used["parcel"]]
+    is_sub = used["parent"].to_numpy() >= 0
+    parent_user = slots["user"].to_numpy()[np.maximum(used["parent"].to_numpy(), 0)]
+    size = len(used)
+    start = np.datetime64("2018-01-01", "D") + drawn.integers(0, 2900, size)
+    last = np.datetime64(DATE, "D") + drawn.integers(20, 3650, size)
+    last = np.where(drawn.random(size) < 0.05, NEVER, last)
+    now = pd.DataFrame(
+        {
+            "parcel": used["parcel"].to_numpy(),
+            "lessor_kind": np.where(is_sub, "enterprise", holder["holder_kind"]),
+            "lessor": np.where(is_sub, parent_user, holder["holder"]),
+            "lessee": used["user"].to_numpy(),
+            "shows_code": (used["evidence"] == "lease_code").to_numpy(),
+            "signed": used["signed"].to_numpy(),
+            "floor_m2": used["floor"].to_numpy(),
+            "start": start,
+            "last": last,
+        }
+    )
+    # others rented on the same parcels before, or will
+    unknown = enterprises.index.to_numpy()[
+        (enterprises["seat_parcel"] < 0) & (enterprises["status"] == "存续")
+    ]
+    past = now.sample(frac=0.3, random_state=drawn).copy()
+    past = past[past["lessor_kind"] != "enterprise"]
+    past["lessee"] = drawn.choice(unknown, len(past)) if len(unknown) else past["lessee"]
+    past["shows_code"] = True
+    is_future = drawn.random(len(past)) < 0.2
+    past["last"] = np.where(is_future, past["last"] + 2000, past["start"] + 200)
+    past["start"] = np.where(
+        is_future, np.datetime64(DATE, "D") + 400, past["start"] - 1000
+    ).astype("datetime64[D]")
+    table = pd.concat([now, past[past["last"] != NEVER]], ignore_index=True)
+    table["number"] = np.arange(1, len(table) + 1)
+    return table
+
+
+def _footprints(
+    land: Land, plots: Plots, slots: pd.DataFrame, enterprises: pd.DataFrame
+) -> pd.DataFrame:
+    """Buildings on the parcels, and land drawn for enterprises; each within its parcel."""
+    drawn = stream(land.seed, "footprints")
+    total = round(FOOTPRINTS * land.scale)
+    plain = ~np.isnan(plots.box[:, 0])
+    lands: list[tuple[Ints, Ints, Shapes]] = []
+    by_form = slots[slots["form"] == "drawn"]
+    for role, part in (("owner", (0.04, 0.06, 0.48, 0.94)), ("operator", (0.52, 0.06, 0.96, 0.94))):
+        found = by_form[by_form["role"] == role]
+        parcel = found["parcel"].to_numpy()
+        lands.append(
+            (
+                parcel,
+                found["user"].to_numpy(),
+                shapes_within(land, plots.box[parcel], part, SQUARE_RING),
+            )
+        )
+    known = enterprises.index.to_numpy()[enterprises["drawn_parcel"] >= 0]
+    parcel = enterprises["drawn_parcel"].to_numpy()[known]
+    lands.append(
+        (parcel, known, shapes_within(land, plots.box[parcel], (0.05, 0.06, 0.95, 0.94), SQUARE_RING))
+    )
+    industrial = np.flatnonzero(plots.is_industrial & plain)
+    homes = np.flatnonzero(~plots.is_industrial)
+    left = total - sum(len(parcel) for parcel, *_ in lands) - 2 * len(industrial)
+    homes = np.sort(drawn.permutation(homes)[: max(left, 0)])
+    # where one enterprise has a parcel, its buildings often bear its code
+    alone = slots[slots["form"].isin(["owner", "tenant", "operator"])]
+    user = pd.Series(-1, index=np.arange(len(plots.cell)))
+    user[alone["parcel"]] = alone["user"].to_numpy()
+    buildings = [
+        (industrial, l_shapes(land, plots.box[industrial], (0.1, 0.2, 0.42, 0.8))),
+        (industrial, l_shapes(land, plots.box[industrial], (0.58, 0.2, 0.88, 0.75))),
+        (homes, l_shapes(land, plots.box[homes], (0.2, 0.2, 0.8, 0.8))),
+    ]
+    built = np.concatenate([parcel for parcel, _ in buildings])
+    coded = np.where(drawn.random(len(built)) < 0.4, user[built].to_numpy(), -1)
+    shape = np.concatenate([s for _, _, s in lands] + [s for _, s in buildings])
+    land_count = sum(len(parcel) for parcel, *_ in lands)
+    floors = drawn.integers(1, 6, len(shape)).astype(np.float64)
+    floors[:land_count] = np.nan
+    table = pd.DataFrame(
+        {
+            "parcel": np.concatenate([p for p, *_ in lands] + [built]),
+            "enterprise": np.concatenate([u for _, u, _ in lands] + [coded]),
+            "kind": np.where(np.arange(len(shape)) < land_count, "用地", "建筑"),
+            "floors": floors,
+            "plane_m2": np.round(shapely.area(shape), 4),
+            "shape": shape,
+        }
+    )
+    return table
+
+
+def _figures(
+    land: Land, enterprises: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Indicators, official scores, recognitions and electricity accounts."""
+    drawn = stream(land.seed, "figures")
+    working = enterprises.index.to_numpy()[enterprises["status"] == "存续"]
+    measured = working[drawn.random(len(working)) < 0.9]
+    size = len(measured)
+    scale = np.exp(drawn.normal(0, 1, size)) * np.where(enterprises["is_above"][measured], 12, 1)
+    noise = np.exp(drawn.normal(0, 0.4, (6, size)))
+    indicators = pd.DataFrame(
+        {
+            "enterprise": measured,
+            "year": YEAR,
+            "税收实际贡献（万元）": np.round(30 * scale * noise[0], 2),
+            "营业收入（万元）": np.round(900 * scale * noise[1], 2),
+            "工业增加值（万元）": np.round(210 * scale * noise[2], 2),
+            "研发费用（万元）": np.round(25 * scale * noise[3], 2),
+            "用电量（千瓦时）": np.round(150_000 * scale * noise[4], 0),
+            "年平均职工人数": np.round(5 + 12 * scale * noise[5], 0),
+        }
+    )
+    scored = measured[drawn.random(size) < 0.9]
+    score = np.round(np.clip(drawn.normal(66, 14, len(scored)), 5, 99.9), 1)
+    grade = np.array(["D", "C", "B", "A"])[np.searchsorted([40.0, 65.0, 85.0], score, side="right")]
+    scores = pd.DataFrame({"enterprise": scored, "year": YEAR, "score": score, "grade": grade})
+    return (
+        indicators,
+        scores,
+        _recognitions(drawn, working),
+        _accounts(drawn, enterprises, working),
+    )
+
+
+def _recognitions(drawn: np.random.Generator, working: Ints) -> pd.DataFrame:
+    """Transitions in force and over, and titles."""
+    mixed = drawn.permutation(working)
+    cuts = np.cumsum([round(part * len(mixed)) for part in (0.04, 0.01, 0.08, 0.05)])
+    kinds = ("过渡期", "过渡期", "高新技术企业", "专精特新中小企业")
+    tables = []
+    for number, (kind, chosen) in enumerate(zip(kinds, np.split(mixed, cuts)[:4], strict=True)):
+        size = len(chosen)
+        start = np.datetime64("2024-07-01", "D") + drawn.integers(0, 500, size)
+        last = np.datetime64(DATE, "D") + drawn.integers(2, 900, size)
+        if number == 1:
+            start, last = start - 1500, start - 500
+        tables.append(
+            pd.DataFrame({"enterprise": chosen, "kind": kind, "start": start, "last": last})
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _accounts(
+    drawn: np.random.Generator, enterprises: pd.DataFrame, working: Ints
+) -> pd.DataFrame:
+    """Electricity accounts: one or two for nine in ten."""
+    chosen = working[drawn.random(len(working)) < 0.9]
+    twice = chosen[drawn.random(len(chosen)) < 0.2]
+    owner = np.concatenate([chosen, twice])
+    return pd.DataFrame(
+        {"enterprise": owner, "parcel": enterprises["address_parcel"].to_numpy()[owner]}
+    )
+
+
+def reference_area(parcels: pd.DataFrame) -> pd.Series:
+    """Reference area of parcels: the registered one, else the plane one.
+
+    Shape:  parcels in; areas by parcel out.
+    Units:  m2.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: docs/how-it-decides.md, section 2.
+    """
+    return parcels["official_m2"].fillna(parcels["plane_m2"])
+
+
+def signed_mu(parcels: pd.DataFrame, leases: pd.DataFrame) -> Floats:
+    """Leased land as the contracts state it: hundredths of a mu, from the part of the parcel.
+
+    Shape:  parcels and leases with the column ``signed`` in; n areas out, NaN for none.
+    Units:  mu.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: default chosen.
+    """
+    area = reference_area(parcels).reindex(leases["parcel"]).to_numpy()
+    return np.asarray(np.round(leases["signed"].to_numpy() * area / MU_M2, 2))
