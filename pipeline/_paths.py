@@ -17,7 +17,7 @@ def data_path(*parts: str) -> Path:
     Units:  none.
     CRS:    none.
     Errors: none.
-    Source: style guide, section 1.
+    Source: docs/sources.md, Style 1.
     """
     installed = _PACKAGE / "_data"
     root = installed if installed.is_dir() else _PACKAGE.parent

@@ -52,8 +52,8 @@ AsOf = Annotated[
     typer.Option("--as-of", help="业务日期 Business date, YYYY-MM-DD; today by default."),
 ]
 
-console = Console()
-log = Console(stderr=True)
+console = Console(soft_wrap=True)
+log = Console(stderr=True, soft_wrap=True)
 
 
 def _guarded(function: Callable[P, None]) -> Callable[P, None]:

@@ -42,7 +42,7 @@ def load_corrections(connection: Connection, path: Path) -> int:
     Units:  those of the corrected column, as core holds it.
     CRS:    none.
     Errors: SourceError correction.file for the first bad line; nothing is then entered.
-    Source: design section 3 (people are writers too), section 4 (workspace).
+    Source: docs/sources.md, Design 3 (people are writers too), section 4 (workspace).
     """
     if not path.is_file():
         return 0

@@ -60,7 +60,7 @@ def write_files(engine: Engine, settings: Settings, result: RunResult) -> dict[s
     Units:  as published.
     CRS:    that of the county.
     Errors: SettingsError export.not_writable; DatabaseError.
-    Source: design section 4.
+    Source: docs/sources.md, Design 4.
     """
     out = settings.workspace / "out"
     paths = {name: out / file for name, file in FILES.items()}
@@ -148,7 +148,7 @@ def change_delivery(engine: Engine, delivery_id: int, action: str) -> str:
     Units:  none.
     CRS:    none.
     Errors: UsageError when there is no such delivery in a state that allows it.
-    Source: design section 3, Undo.
+    Source: docs/sources.md, Design 3, Undo.
     """
     allowed, state = {
         "withdraw": (["loaded", "consumed", "held"], "withdrawn"),

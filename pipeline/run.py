@@ -120,7 +120,7 @@ def run(
 
     ``watch`` is called with the name of each step before it starts, ``load_watch`` with each
     file, the rows read of it so far, and how many it holds where that is known.
-    Errors: every DiqiError of design section 6; the last good layers are then untouched.
+    Errors: every DiqiError of docs/sources.md, Design 6; the last good layers are then untouched.
     """
     contracts = load_contracts(
         data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")

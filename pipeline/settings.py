@@ -69,7 +69,7 @@ class CountySettings(_Table):
         """SRID and PROJ text of the equal-area plane on which survey areas are measured.
 
         Source: TD/T 1055 trapezoids equal plane area in a cylindrical equal-area projection of
-        the same ellipsoid to 0.1 mm2 (domain.md 3.3); the meridian does not matter.
+        the same ellipsoid to 0.1 mm2 (docs/sources.md, 3.3); the meridian does not matter.
         """
         crs = pyproj.CRS.from_user_input(self.crs)
         operation, ellipsoid = crs.coordinate_operation, crs.ellipsoid

@@ -60,7 +60,7 @@ def clean_code(s: pd.Series, *, drop_hyphens: bool = False) -> pd.Series:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: domain rule "Input cleaning" (parcel codes), default chosen.
+    Source: docs/sources.md, 4.1 (parcel codes), default chosen.
     """
     text = fold(s).str.replace(SPACES, "", regex=True).str.upper()
     if drop_hyphens:
@@ -174,7 +174,7 @@ def is_float_damaged(s: pd.Series) -> pd.Series:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: domain rule "Numbers as text", default chosen.
+    Source: docs/sources.md, 7, default chosen.
     """
     cleaned = clean_code(s)
     damaged = (

@@ -110,7 +110,7 @@ def normalise_name(s: pd.Series) -> pd.Series:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: domain rule "Name normalisation", default chosen.
+    Source: docs/sources.md, 5, default chosen.
     """
     return blank_to_na(map_unique(_flat_name(s), _without_notes))
 
@@ -122,7 +122,7 @@ def name_notes(s: pd.Series) -> pd.Series:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: domain rule "Name normalisation", default chosen.
+    Source: docs/sources.md, 5, default chosen.
     """
     return blank_to_na(map_unique(_flat_name(s), _notes))
 

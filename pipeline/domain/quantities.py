@@ -72,7 +72,7 @@ def parse_number(s: pd.Series) -> pd.DataFrame:
     Units:  as delivered.
     CRS:    none (no geometry).
     Errors: none.
-    Source: domain rule "Numbers as text".
+    Source: docs/sources.md, 7.
     """
     text = fold(s).str.replace("\u2212", "-", regex=False)
     text = text.where(~text.str.fullmatch(_NOTHING))
@@ -94,7 +94,7 @@ def parse_date(s: pd.Series, *, serial: bool = False) -> pd.DataFrame:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: domain rule "Dates"; ECMA-376 part 1, 18.17.4.1 (1900 date system).
+    Source: docs/sources.md, 7; ECMA-376 part 1, 18.17.4.1 (1900 date system).
     """
     text = fold(s)
     text = text.where(~text.str.fullmatch(_NOTHING))
@@ -131,7 +131,7 @@ def to_yuan(value: pd.Series, unit: str) -> pd.Series:
     Units:  in: yuan, wan_yuan (10 000 yuan); out: yuan.
     CRS:    none (no geometry).
     Errors: ValueError on an unknown unit or a text that is not a decimal (a caller's bug).
-    Source: design, section 6 (money in yuan).
+    Source: docs/sources.md, Design 6 (money in yuan).
     """
     return _convert(value, unit, _MONEY_UNITS)
 
@@ -143,7 +143,7 @@ def half_up(value: Decimal | Fraction, digits: int) -> Decimal:
     Units:  those of the value.
     CRS:    none (no geometry).
     Errors: ValueError or OverflowError on NaN or infinity.
-    Source: domain rule "Round half up"; only at output.
+    Source: docs/sources.md, 6; only at output.
     """
     exact = Fraction(value)
     return _scaled(floor(abs(exact) * Fraction(10) ** digits + Fraction(1, 2)), digits, exact < 0)
@@ -158,7 +158,7 @@ def truncate_pct(ratio: Decimal | Fraction) -> str:
     Units:  in: 1; out: per cent.
     CRS:    none (no geometry).
     Errors: ValueError or OverflowError on NaN or infinity.
-    Source: domain rule on coverage below its target, default chosen.
+    Source: docs/sources.md, 1.8, default chosen.
     """
     exact = Fraction(ratio)
     return f"{_scaled(floor(abs(exact) * 10_000), 2, exact < 0):f} %"

@@ -24,7 +24,7 @@ def fold(s: pd.Series) -> pd.Series:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none; what is not text is read as its text.
-    Source: docs: Unicode TR15 (NFKC); domain rule "Input cleaning".
+    Source: docs: Unicode TR15 (NFKC); docs/sources.md, 4.1.
     """
     text = s.astype("str").str.normalize("NFKC").str.replace(_INVISIBLE, "", regex=True)
     return blank_to_na(text.str.strip())
@@ -37,7 +37,7 @@ def blank_to_na(s: pd.Series) -> pd.Series:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: style guide, section 5 (nothing is guessed; empty is missing).
+    Source: docs/sources.md, Style 5 (nothing is guessed; empty is missing).
     """
     return s.where(s != "")
 

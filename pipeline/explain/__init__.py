@@ -37,7 +37,7 @@ def explain(connection: Connection, kind: Kind, key: str) -> Story:
     Units:  square metres, mu where a name ends in ``_mu``; exact decimals as text.
     CRS:    none (no geometry).
     Errors: UsageError ``explain.not_found``; ``explain.not_unique`` where a name has several.
-    Source: design section 6; invariant 10. Reads only, in the transaction that the caller began.
+    Source: docs/sources.md, Design 6; invariant 10. Reads only, in the transaction that the caller began.
     """
     # Hundreds of small look-ups: starting workers for each would cost more than the work.
     connection.execute(select(func.set_config("max_parallel_workers_per_gather", "0", True)))

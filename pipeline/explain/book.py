@@ -78,7 +78,7 @@ def plain(value: object) -> object:
     Units:  those of the value.
     CRS:    none (no geometry).
     Errors: none.
-    Source: design, section 3 (exact and repeatable).
+    Source: docs/sources.md, Design 3 (exact and repeatable).
     """
     if isinstance(value, Decimal):
         return f"{value:f}"
@@ -151,7 +151,7 @@ class Book:
         Units:  as in core.
         CRS:    none (no geometry).
         Errors: none.
-        Source: design, section 3 (core keeps delivery_id and row_number of the delivered row).
+        Source: docs/sources.md, Design 3 (core keeps delivery_id and row_number of the delivered row).
         """
         record = self.table(f"core.{feed}")
         keys = [record.c[name] for name in _HISTORY - {"row_hash"}]

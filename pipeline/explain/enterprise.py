@@ -17,7 +17,7 @@ def enterprise_story(book: Book, key: str) -> Story:
     Units:  square metres.
     CRS:    none (no geometry).
     Errors: UsageError explain.not_found, explain.not_unique.
-    Source: design, invariants 5 and 10.
+    Source: docs/sources.md, Design 5, invariant 5 and 10.
     """
     code = _find(book, key)
     enterprise = book.table("core.enterprise")

@@ -64,7 +64,7 @@ def conservation(rows: Sequence[Story], reference_area_m2: str) -> Story:
     Units:  square metres.
     CRS:    none (no geometry).
     Errors: none.
-    Source: design, invariant 2.
+    Source: docs/sources.md, Design 5, invariant 2.
     """
     total = sum((Decimal(row["allocated_m2"]) for row in rows), Decimal(0))
     return {

@@ -226,7 +226,7 @@ def span(record: Story) -> str:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: design, section 3 (time: run_id is recorded time).
+    Source: docs/sources.md, Design 3 (time: run_id is recorded time).
     """
     first, last = record["from_run"], record["to_run"]
     if last is None:

@@ -21,7 +21,7 @@ def parcel_story(book: Book, key: str) -> Story:
     Units:  square metres.
     CRS:    none (no geometry).
     Errors: UsageError explain.not_found.
-    Source: design, invariants 2 and 10.
+    Source: docs/sources.md, Design 5, invariant 2 and 10.
     """
     parcel = book.table("core.parcel")
     versions = book.records("parcel", parcel.c.parcel_code == key)

@@ -23,7 +23,7 @@ def patch_story(book: Book, key: str) -> Story:
     Units:  square metres; shares 0 to 1.
     CRS:    none (no geometry); overlaps are measured on the survey's area plane.
     Errors: UsageError explain.not_found.
-    Source: design section 2 (coverage is local); docs/how-it-decides.md section 6.
+    Source: docs/sources.md, Design 2 (coverage is local); docs/how-it-decides.md section 6.
     """
     patch = book.table("core.patch")
     versions = book.records("patch", patch.c.patch_code == key)

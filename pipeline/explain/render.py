@@ -31,7 +31,7 @@ def render(story: Story) -> str:
     Units:  as in the story.
     CRS:    none (no geometry).
     Errors: KeyError on a story of another kind (a bug).
-    Source: design section 6; texts in config/messages/explain.zh.toml.
+    Source: docs/sources.md, Design 6; texts in config/messages/explain.zh.toml.
     """
     page = Page()
     _BODIES[story["kind"]](page, story)

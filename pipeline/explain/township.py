@@ -30,7 +30,7 @@ def township_story(book: Book, key: str) -> Story:
     Units:  square metres, mu where a name ends in ``_mu``; ratios 0 to 1, and per cent cut off.
     CRS:    none (no geometry).
     Errors: UsageError explain.not_found, explain.not_unique.
-    Source: design, invariants 3, 4 and 10; docs/how-it-decides.md section 6.
+    Source: docs/sources.md, Design 5, invariant 3, 4 and 10; docs/how-it-decides.md section 6.
     """
     figures = _find(book, key)
     code = figures["area_code"]

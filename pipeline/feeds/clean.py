@@ -705,7 +705,7 @@ def county_hash(county: County) -> str:
     Units:  none.
     CRS:    the county's is part of it.
     Errors: none.
-    Source: design, section 3 (delivery: contract hash).
+    Source: docs/sources.md, Design 3 (delivery: contract hash).
     """
     text = repr((CLEANING_VERSION, county, pyproj.CRS.from_user_input(county.crs).to_epsg()))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -181,7 +181,7 @@ def load_contracts(default_path: Path, workspace_path: Path | None = None) -> di
     Units:  as declared per column.
     CRS:    as declared per feed.
     Errors: SettingsError (contract.unreadable, contract.invalid, contract.unknown_column).
-    Source: design, section 3 (a contract maps delivered columns to a closed set of tables).
+    Source: docs/sources.md, Design 3 (a contract maps delivered columns to a closed set of tables).
     """
     tables = _read(default_path)
     known = {feed: set(table["columns"]) for feed, table in tables.get("feed", {}).items()}

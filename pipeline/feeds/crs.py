@@ -56,7 +56,7 @@ def reprojection(text: str | None, county: County, *, file: str, layer: str) -> 
     CRS:    x is easting or longitude on both sides, whatever order the authority defines.
     Errors: CrsError: source.no_crs (none, or no system that PROJ knows), source.old_datum (Xian
             1980 or Beijing 1954), source.wrong_crs (no way between the two is known).
-    Source: domain rule on CRS: match on parameters, as .prj texts without an EPSG id are common.
+    Source: docs/sources.md, 3.4: match on parameters, as .prj texts without an EPSG id are common.
     """
     if not text:
         raise CrsError("source.no_crs", file=file, layer=layer)
@@ -99,7 +99,7 @@ def check_place(way: Reprojection, centres: _Coordinates, *, file: str, layer: s
     CRS:    the layer's.
     Errors: CrsError (source.wrong_crs): degrees where metres are named or the reverse, a middle
             that is outside the CRS's area of use or the county's extent.
-    Source: domain rule on CRS: detect by magnitude; zone prefix, swapped axes.
+    Source: docs/sources.md, 3.4: detect by magnitude; zone prefix, swapped axes.
     """
     finite = centres[np.isfinite(centres).all(axis=1)]
     if len(finite) == 0:
@@ -155,7 +155,7 @@ def is_same_plane(one: pyproj.CRS, other: pyproj.CRS) -> bool:
     Units:  none.
     CRS:    compared by projection, parameters, ellipsoid and unit; axis order does not matter.
     Errors: none.
-    Source: domain rule on CRS: match on parameters.
+    Source: docs/sources.md, 3.4: match on parameters.
     """
     return _parameters(one) == _parameters(other)
 

@@ -67,7 +67,7 @@ def find_sources(inbox: Path, contracts: Mapping[str, Contract]) -> Discovery:
     Units:  none.
     CRS:    none (nothing is opened).
     Errors: OSError where a file cannot be read.
-    Source: design, section 3 (delivery), section 4 (workspace).
+    Source: docs/sources.md, Design 3 (delivery), section 4 (workspace).
     """
     sources: list[SourceFile] = []
     unknown: list[Path] = []
@@ -92,7 +92,7 @@ def content_hash(path: Path) -> str:
     Units:  none.
     CRS:    none.
     Errors: OSError where a file cannot be read.
-    Source: design, section 3 (delivery: content hash).
+    Source: docs/sources.md, Design 3 (delivery: content hash).
     """
     digest = hashlib.blake2b(digest_size=16)
     for member in _members(path):

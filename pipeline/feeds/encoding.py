@@ -73,7 +73,7 @@ def decode_value(value: bytes, encoding: str) -> str:
     Units:  none.
     CRS:    none.
     Errors: UnicodeDecodeError where another byte does not fit.
-    Source: file habits of these users (domain rule): fields cut in the middle of a character.
+    Source: docs/sources.md, 7 (file habits): fields cut in the middle of a character.
     """
     return codecs.getincrementaldecoder(encoding)("strict").decode(value, final=False)
 
@@ -122,7 +122,7 @@ def shapefile_encoding(path: Path, declared: str) -> tuple[str, DbfTable | None]
     Units:  none.
     CRS:    none.
     Errors: SourceError (source.encoding) where none fits.
-    Source: file habits of these users (domain rule): GBK without .cpg, language byte often unset.
+    Source: docs/sources.md, 7 (file habits): GBK without .cpg, language byte often unset.
     """
     file = sidecar(path, ".dbf")
     if file is None:
@@ -149,7 +149,7 @@ def text_encoding(path: Path, declared: str) -> str:
     Units:  none.
     CRS:    none.
     Errors: SourceError (source.encoding) where none fits.
-    Source: file habits of these users (domain rule).
+    Source: docs/sources.md, 7 (file habits).
     """
     with path.open("rb") as handle:
         mark = handle.read(4)

@@ -82,7 +82,7 @@ def normalise_heading(text: str) -> str:
     Units:  none (a unit in brackets stays).
     CRS:    none (no geometry).
     Errors: none.
-    Source: file habits of these users (domain rule): width, line breaks, marks of required fields.
+    Source: docs/sources.md, 7 (file habits): width, line breaks, marks of required fields.
     """
     flat = "".join(unicodedata.normalize("NFKC", text).split())
     return flat.strip("*:").upper()
@@ -95,7 +95,7 @@ def unit_of_cell(text: str) -> str | None:
     Units:  codes as in ``UNIT_BASE``.
     CRS:    none (no geometry).
     Errors: none.
-    Source: file habits of these users (domain rule): unit line below the header.
+    Source: docs/sources.md, 7 (file habits): unit line below the header.
     """
     match = _UNIT_CELL.fullmatch(normalise_heading(text))
     return None if match is None else UNIT_NAMES.get(match[1])
@@ -249,7 +249,7 @@ def missing_in_words(contract: Contract, match: Match) -> str:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: style guide, section 5 (what, where, what to do next).
+    Source: docs/sources.md, Style 5 (what, where, what to do next).
     """
     words = []
     for name in match.missing:

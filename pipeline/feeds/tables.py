@@ -66,7 +66,7 @@ def open_table(path: Path, contract: Contract) -> Iterator[OpenLayer]:
     CRS:    none (no geometry).
     Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding,
             source.column_missing, source.no_geometry, source.empty.
-    Source: file habits of these users (domain rule).
+    Source: docs/sources.md, 7 (file habits).
     """
     if path.suffix.lower() == ".csv":
         encoding = text_encoding(path, contract.encoding)

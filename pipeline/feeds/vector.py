@@ -41,7 +41,7 @@ def open_vector(path: Path, contract: Contract, county: County) -> Iterator[Open
     Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding,
             source.column_missing, source.no_geometry, source.curves, source.empty; CrsError: source.no_crs,
             source.wrong_crs, source.old_datum.
-    Source: design, section 3 (delivery); measured ways to load (raw bytes, one decoding per
+    Source: docs/sources.md, Design 3 (delivery); docs/sources.md, Measured (raw bytes, one decoding per
             distinct text).
     """
     is_shapefile = path.suffix.lower() == ".shp"

@@ -21,7 +21,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Units:  none.
     CRS:    none.
     Errors: SettingsError export.not_writable when the folder or the target cannot be written.
-    Source: design, invariant 9.
+    Source: docs/sources.md, Design 5, invariant 9.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +46,6 @@ def not_writable(path: Path, reason: object) -> SettingsError:
     Units:  none.
     CRS:    none.
     Errors: none.
-    Source: design, section 6.
+    Source: docs/sources.md, Design 6.
     """
     return SettingsError("export.not_writable", path=str(path), reason=str(reason))

@@ -54,7 +54,7 @@ def show_coverage(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     Units:  area_m2 in, mu out.
     CRS:    none.
     Errors: none.
-    Source: domain.md 1.8.
+    Source: docs/sources.md, 1.8.
     """
 
     def areas(name: str) -> list[str]:

@@ -110,7 +110,7 @@ def write_geopackage(connection: Connection, path: Path) -> dict[str, int]:
     CRS:    that of the published layers.
     Errors: SettingsError export.not_writable when the target cannot be replaced, or when another
             program is writing to it.
-    Source: qgis.md Q20; GeoPackage 1.3, annex F.9 (schema extension).
+    Source: docs/sources.md, Q20; GeoPackage 1.3, annex F.9 (schema extension).
     """
     tables = reflect(connection, {SCHEMA: read_layers()}).tables
     stamp = publication_stamp(connection)
@@ -142,7 +142,7 @@ def publication_stamp(connection: Connection) -> dict[str, str]:
     Units:  none.
     CRS:    none.
     Errors: those of the database.
-    Source: design, section 3 (lock, transaction, ledger).
+    Source: docs/sources.md, Design 3 (lock, transaction, ledger).
     """
     shown = reflect(connection, {SCHEMA: ["publication"]}).tables[f"{SCHEMA}.publication"].c
     row = connection.execute(select(shown.run_id, shown.as_of, shown.data_year)).one_or_none()

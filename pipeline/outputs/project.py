@@ -37,7 +37,7 @@ def write_projects(
     Units:  extent in the unit of the CRS.
     CRS:    EPSG:``srid``.
     Errors: SettingsError export.not_writable.
-    Source: qgis.md Q07, Q10, Q19.
+    Source: docs/sources.md, Q07, Q10, Q19.
     """
     template = data_path("gis_layers", "project.qgs.in").read_text(encoding="utf-8")
     frame = _fill(template, srid, title, extent)
@@ -107,7 +107,7 @@ def _spatialrefsys(srid: int) -> str:
 def _service_source(layer: Layer, srid: int) -> str:
     """Return the source of a layer in the database; who and where is in the user's service file."""
     return (
-        f"service='{SERVICE}' sslmode=disable key='{KEY}' estimatedmetadata=true srid={srid} "
+        f"service='{SERVICE}' key='{KEY}' estimatedmetadata=true srid={srid} "
         f"type={layer.geometry} checkPrimaryKeyUnicity='0' "
         f'table="{SCHEMA}"."{layer.name}" ({GEOMETRY})'
     )

@@ -57,7 +57,7 @@ def write_report(
     Units:  areas in mu (2000/3 m2) with two decimals, half up; ratios as per cent, cut off.
     CRS:    none.
     Errors: SettingsError export.not_writable.
-    Source: domain.md 1.8 (the township table).
+    Source: docs/sources.md, 1.8 (the township table).
     """
     page = render_report(_read(connection), run, message)
     with whole_file(path) as part:
@@ -104,7 +104,7 @@ def mu(area_m2: Decimal) -> str:
     Units:  in: m2; out: mu (2000/3 m2).
     CRS:    none.
     Errors: none.
-    Source: domain rule "Round half up"; only at output.
+    Source: docs/sources.md, 6; only at output.
     """
     return f"{half_up(Fraction(area_m2) / MU_M2, 2):,f}"
 
@@ -116,7 +116,7 @@ def pct(ratio: Decimal | None) -> str:
     Units:  in: 1; out: per cent.
     CRS:    none.
     Errors: none.
-    Source: domain rule on coverage below its target.
+    Source: docs/sources.md, 1.8.
     """
     return "—" if ratio is None else truncate_pct(ratio)
 

@@ -34,7 +34,7 @@ def style_rows(catalog: str, schema: str = SCHEMA) -> list[StyleRow]:
     Units:  none.
     CRS:    none; a style does not depend on it.
     Errors: none.
-    Source: qgis.md Q09.
+    Source: docs/sources.md, Q09.
     """
     return [
         StyleRow(
@@ -122,7 +122,7 @@ def write_styles(connection: Connection) -> int:
     Units:  none.
     CRS:    none.
     Errors: those of the database.
-    Source: qgis.md Q09, Q25.
+    Source: docs/sources.md, Q09, Q25.
     """
     catalog = connection.execute(text("SELECT current_database()")).scalar_one()
     return sum(

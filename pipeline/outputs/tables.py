@@ -47,7 +47,7 @@ def read_layers() -> dict[str, Layer]:
     Units:  none.
     CRS:    none.
     Errors: none; a damaged description is a bug.
-    Source: design, section 6.
+    Source: docs/sources.md, Design 6.
     """
     found: list[tuple[int, Layer]] = []
     for path in sorted(data_path("gis_layers").glob("*.toml")):
@@ -88,7 +88,7 @@ def reflect(connection: Connection, schemas: Mapping[str, Iterable[str]]) -> Met
     Units:  none.
     CRS:    as in the database.
     Errors: InvalidRequestError when a table is missing (migrations were not applied).
-    Source: design, sections 3 (tables and keys) and 6.
+    Source: docs/sources.md, Design 3 (tables and keys) and 6.
     """
     metadata = MetaData()
     for schema, names in schemas.items():
@@ -103,7 +103,7 @@ def layer_srid(connection: Connection) -> int:
     Units:  none.
     CRS:    that of schema ``layers``.
     Errors: as ``reflect``.
-    Source: design, section 3.
+    Source: docs/sources.md, Design 3.
     """
     return table_srid(reflect(connection, {SCHEMA: ["parcel"]}).tables[f"{SCHEMA}.parcel"])
 
@@ -115,7 +115,7 @@ def table_srid(table: Table) -> int:
     Units:  none.
     CRS:    that of the table.
     Errors: TypeError when the geometry column has no geometry type (a bug).
-    Source: qgis.md Q01.
+    Source: docs/sources.md, Q01.
     """
     kind = table.c[GEOMETRY].type
     if not isinstance(kind, Geometry):

@@ -105,7 +105,7 @@ def load_sources(
     CRS:    the county's in the database.
     Errors: SourceError or CrsError of the first refused file. Errors of psycopg pass through,
             their delivery rolled back.
-    Source: design, section 3 (delivery), section 5 (invariants 1, 7, 8).
+    Source: docs/sources.md, Design 3 (delivery), section 5 (invariants 1, 7, 8).
     """
     driver = _driver(connection)
     results: list[DeliveryResult] = []

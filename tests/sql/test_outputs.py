@@ -29,7 +29,7 @@ from pipeline.outputs.styles import style_rows, write_styles
 from pipeline.outputs.tables import layer_srid, read_codes, read_layers, reflect
 from pipeline.publication import FILES, write_files
 
-# design.md section 6: what the outside may rely on. Columns of each layer, and its geometry.
+# docs/sources.md, Design 6: what the outside may rely on. Columns of each layer, and its geometry.
 PROMISED = {
     "parcel": "parcel_code, township_code, township_name, land_use_code, area_m2, area_mu,"
     " enterprise_count, unit_kind, grade, coverage_state, evaluated_share, transition_share",
@@ -403,7 +403,7 @@ def test_projects_hold_no_secrets_and_no_place(filled, tmp_path):
         if path.name == "diqi.qgz":
             assert all("estimatedmetadata=true" in source for source in sources.values())
             assert sources["diqi_parcel"] == (
-                "service='diqi' sslmode=disable key='fid' estimatedmetadata=true srid=4549"
+                "service='diqi' key='fid' estimatedmetadata=true srid=4549"
                 ' type=MultiPolygon checkPrimaryKeyUnicity=\'0\' table="layers"."parcel" (geom)'
             )
         else:

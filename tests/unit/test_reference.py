@@ -35,7 +35,7 @@ def test_no_page_is_left_untested() -> None:
 
 def test_a_comment_serves_all_settings_below_it() -> None:
     notes = build.setting_notes(
-        "[a]\n# first\n# line\nx = 1\ny = 2\n# other [domain.md 1.2]\nz = 3\n"
+        "[a]\n# first\n# line\nx = 1\ny = 2\n# other [docs/sources.md, 1.2]\nz = 3\n"
     )
     assert notes == {("a", "x"): "first line", ("a", "y"): "first line", ("a", "z"): "other"}
 
@@ -43,9 +43,9 @@ def test_a_comment_serves_all_settings_below_it() -> None:
 @pytest.mark.parametrize(
     ("comment", "said"),
     [
-        ("mu [domain.md 1.2, R1]", "mu"),
-        ("people [domain.md 1.3, default chosen]", "people *[default chosen]*"),
-        ("codes [seed-FH L23]", "codes"),
+        ("mu [docs/sources.md, 1.2]", "mu"),
+        ("people [docs/sources.md, 1.3, default chosen]", "people *[default chosen]*"),
+        ("codes [docs/sources.md, FH 3]", "codes"),
         ("plain", "plain"),
     ],
 )

@@ -1,4 +1,4 @@
--- How the reference area of each parcel is shared among its users, by the ladder of domain.md 1.7
+-- How the reference area of each parcel is shared among its users, by the ladder of docs/sources.md, 1.7
 -- as written down in docs/how-it-decides.md section 4. All arithmetic is exact (numeric, 0.0001 m2).
 -- One row: one user of one parcel; enterprise_code '' is what no user gets (rest), what users share
 -- undivided, or all of the parcel where the signed areas cannot all be true (conflict).

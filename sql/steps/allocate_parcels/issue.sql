@@ -1,5 +1,5 @@
 -- Claims on a parcel that cannot all be true. One row: one parcel, with all claims.
--- Source: domain.md 1.7; never scaled down silently.
+-- Source: docs/sources.md, 1.7; never scaled down silently.
 WITH parcel AS (
   SELECT a.parcel_code, a.allocated_m2
   FROM derived.allocation AS a

@@ -1,4 +1,4 @@
--- Electricity accounts of the members of units with a grade that is charged (seed-FH L27, FH-6).
+-- Electricity accounts of the members of units with a grade that is charged (docs/sources.md, FH 6).
 -- One row: one enterprise and account; account_no '' when none is known.
 WITH args AS (
   SELECT CAST(:data_year AS integer) AS year, CAST(:electricity_grades AS text[]) AS grades

@@ -1,4 +1,4 @@
--- Evaluation units with category and state (docs/how-it-decides.md section 5; domain.md 1.2, 1.3).
+-- Evaluation units with category and state (docs/how-it-decides.md section 5; docs/sources.md, 1.2, 1.3).
 -- One row: one unit of the data year.
 WITH args AS (
   SELECT

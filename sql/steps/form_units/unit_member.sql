@@ -1,6 +1,6 @@
 -- Which enterprise brings which land into which evaluation unit (docs/how-it-decides.md section 5).
 -- One row: one member and parcel of a unit; enterprise_code '' holds a parcel's land that the
--- members use undivided. Source: seed-FH L23; domain.md 1.3.
+-- members use undivided. Source: docs/sources.md, FH 3; docs/sources.md, 1.3.
 WITH RECURSIVE args AS (
   SELECT CAST(:data_year AS integer) AS year
 ),

@@ -1,7 +1,7 @@
 -- Links of enterprises to parcels. One row: one enterprise, parcel and role, with the stage that
 -- decides, its reason, the runner-up of that stage, and whether it counts (accepted), waits for a
 -- person (review) or was refused by one (rejected).
--- Source: docs/how-it-decides.md section 3; design 3 (ties never to chance).
+-- Source: docs/how-it-decides.md section 3; docs/sources.md, Design 3 (ties never to chance).
 WITH args AS (
   SELECT
     CAST(:accept_address AS boolean) AS accept_address,

@@ -1,4 +1,4 @@
--- Exactly one seat state per enterprise (design invariant 5). One row: one enterprise.
+-- Exactly one seat state per enterprise (docs/sources.md, Design 5, invariant 5). One row: one enterprise.
 WITH enterprise AS (
   SELECT e.enterprise_code, e.status, coalesce(e.township_code, named.area_code, '') AS township_code
   FROM core.enterprise AS e

@@ -1,5 +1,5 @@
 -- Industrial patches whose official area differs from the survey area of their drawing by more than
--- 1 m2 and 0.1 % (domain.md 3.3). One row: one patch.
+-- 1 m2 and 0.1 % (docs/sources.md, 3.3). One row: one patch.
 WITH args AS (
   SELECT CAST(:base_codes AS text[]) AS base_codes, CAST(:vintage AS integer) AS vintage
 )

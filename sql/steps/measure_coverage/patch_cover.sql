@@ -1,5 +1,5 @@
 -- State of the land of each industrial patch in each assessment unit, in official area, by the
--- definition COV_SPATIAL (domain.md 1.8): share of the patch under evaluated land x TBMJ.
+-- definition COV_SPATIAL (docs/sources.md, 1.8): share of the patch under evaluated land x TBMJ.
 -- One row: one patch and one assessment unit that it lies in.
 -- Where parcels overlap, a spot counts once, at the largest share over it: pieces are laid down in
 -- falling order of their share, each without what already lies there.

@@ -1,4 +1,4 @@
--- Coverage of each assessment unit against its target (seed-FH L23: 70 % in principle).
+-- Coverage of each assessment unit against its target (docs/sources.md, FH 3: 70 % in principle).
 -- One row: one township or zone that has industrial land or is delivered as an area.
 WITH args AS (
   SELECT

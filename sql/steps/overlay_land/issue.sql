@@ -1,5 +1,5 @@
 -- Findings of the overlay. One row: one parcel that lies over no survey patch, or whose registered
--- area differs from its drawing by more than 1 m2 and 0.1 % (domain.md 3.3).
+-- area differs from its drawing by more than 1 m2 and 0.1 % (docs/sources.md, 3.3).
 WITH parcel AS (
   SELECT p.parcel_code, p.official_area_m2, p.plane_area_m2
   FROM core.parcel AS p

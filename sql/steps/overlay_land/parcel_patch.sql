@@ -1,6 +1,6 @@
 -- The pieces of industrial survey patches under each parcel.
 -- One row: one patch of the industrial base and one parcel that share land; area on the ellipsoid.
--- Source: design 2; area rule domain.md 3.3.
+-- Source: docs/sources.md, Design 2; area rule docs/sources.md, 3.3.
 WITH args AS (
   SELECT
     CAST(:area_srid AS integer) AS area_srid,

@@ -1,5 +1,5 @@
 -- Township and assessment unit of each parcel. Township: where most of its industrial land lies,
--- else that of the patch under its inner point (never from the parcel code, domain.md 0.2).
+-- else that of the patch under its inner point (never from the parcel code, docs/sources.md, 0.2).
 -- Assessment unit: the development zone over its inner point, else the township.
 -- One row: one parcel; township '' when no patch lies under it.
 WITH args AS (

@@ -1,6 +1,6 @@
 -- Leases 租赁.
 -- One row: the record in force for one key, values as corrected. A correction holds while the
--- delivered value equals the expected one (design 3).
+-- delivered value equals the expected one (docs/sources.md, Design 3).
 WITH args AS (
   SELECT CAST(:as_of AS date) AS as_of
 ),

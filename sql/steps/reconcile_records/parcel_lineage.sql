@@ -1,6 +1,6 @@
 -- Removed parcels and the added ones that took their place in this run, by overlap in both
 -- directions. One row: one old and one new parcel that share at least lineage_min_share of either.
--- Source: domain.md 4.2 (old numbers are never used again; new ones keep a lineage).
+-- Source: docs/sources.md, 4.2 (old numbers are never used again; new ones keep a lineage).
 WITH args AS (
   SELECT
     CAST(:run_id AS integer) AS run_id,

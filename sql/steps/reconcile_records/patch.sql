@@ -1,6 +1,6 @@
--- Survey patches 图斑; the survey area is the plane area in the equal-area projection (domain.md 3.3).
+-- Survey patches 图斑; the survey area is the plane area in the equal-area projection (docs/sources.md, 3.3).
 -- One row: the record in force for one key, values as corrected. A correction holds while the
--- delivered value equals the expected one (design 3).
+-- delivered value equals the expected one (docs/sources.md, Design 3).
 WITH args AS (
   SELECT CAST(:as_of AS date) AS as_of, CAST(:area_srid AS integer) AS area_srid
 ),
