@@ -272,6 +272,7 @@ BEGIN
         ('ops', 'delivery', 'delivery_id', '送件编号 Delivery'),
         ('ops', 'delivery', 'scope', '范围 Townships it covers; NULL is the whole county'),
         ('ops', 'delivery', 'data_date', '数据日期 Date the data stand for'),
+        ('ops', 'delivery', 'is_dated', '有无自带日期 Whether file or folder names the date; else the run that took it'),
         ('ops', 'delivery', 'contract_hash', '约定指纹 Hash of the feed''s contract'),
         ('ops', 'delivery', 'layer', '图层或工作表 Layer or sheet'),
         ('ops', 'delivery', 'source_crs', '原坐标系 CRS as delivered'),

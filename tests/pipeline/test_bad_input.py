@@ -98,7 +98,7 @@ def test_only_the_required_feeds(make_township: Make) -> None:
         zh, en = both(f"report.missing.{feed}", {"feed": feed})
         is_optional = feed not in {"patch", "parcel", "enterprise"}
         assert (zh in done.stdout) == is_optional, feed
-        assert zh != en
+        assert zh != en or not is_optional
     with township.engine.connect() as connection:
         states = connection.execute(
             text("SELECT DISTINCT eval_state FROM derived.unit ORDER BY 1")

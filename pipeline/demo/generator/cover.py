@@ -132,14 +132,12 @@ def main_township(base: Base, pieces: pd.DataFrame) -> pd.Series:
     Source: docs/how-it-decides.md, section 2.
     """
     land = pieces.assign(township=base.township[pieces["place"]])
-    land = land.groupby(["parcel", "township"], as_index=False)["area_m2"].sum()
+    land = land.groupby(["parcel", "township"])["area_m2"].sum().reset_index()
     land = land.sort_values(["parcel", "area_m2", "township"], ascending=[True, False, True])
     return land.drop_duplicates("parcel").set_index("parcel")["township"]
 
 
-def measure(
-    base: Base, pieces: pd.DataFrame, share: pd.DataFrame, pairs: Ints
-) -> pd.DataFrame:
+def measure(base: Base, pieces: pd.DataFrame, share: pd.DataFrame, pairs: Ints) -> pd.DataFrame:
     """Measure the coverage of each assessment unit.
 
     Shape:  the base; the overlay; the shares of the parcels (one column per state of ``STATES``,
@@ -177,7 +175,7 @@ def measure(
                 shared[["place", "area"]].assign(m2=-shared["part_m2"] * smaller),
             ]
         )
-        land = land.groupby(["place", "area"], as_index=False)["m2"].sum()
+        land = land.groupby(["place", "area"])["m2"].sum().reset_index()
         found = table.merge(land, how="left", on=["place", "area"])["m2"].fillna(0).to_numpy()
         table[f"{state}_area_m2"] = np.round(found * factor, 4)
     table["base_area_m2"] = np.round(base.part["part_m2"] * factor, 4)
@@ -223,13 +221,14 @@ def _parts(
 def _by_area(base: Base, pieces: pd.DataFrame) -> pd.DataFrame:
     """Divide pieces among the assessment units: one row per piece and unit, with part_m2."""
     place = pieces["place"].to_numpy()
-    uncut = pd.Series(base.part["area"].to_numpy()[: len(base.patch)])
-    whole = pieces.assign(area=uncut.to_numpy()[place], part_m2=pieces["area_m2"])
     cut = np.flatnonzero(base.zone[place] >= 0)
     zone = base.zone[place[cut]]
     shape = pieces["shape"].to_numpy()[cut]
     within = np.round(survey_area(_polygons(shapely.intersection(shape, base.zones[zone]))), 4)
-    whole.iloc[cut, whole.columns.get_loc("part_m2")] -= within
+    left = pieces["area_m2"].to_numpy(copy=True)
+    left[cut] -= within
+    # the first rows of the parts are the patches themselves
+    whole = pieces.assign(area=base.part["area"].to_numpy()[place], part_m2=left)
     parts = pieces.iloc[cut].assign(area=len(TOWNSHIPS) + zone, part_m2=within)
     return pd.concat([whole, parts], ignore_index=True)
 

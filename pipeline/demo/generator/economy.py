@@ -54,6 +54,9 @@ _WITH_OWNER: Final = ("owner_tenants", "chain", "co_owners", "undivided", "drawn
 # Shares of the parcels with one user.
 _OPERATORS, _TENANTS, _HIDDEN = 0.157, 0.09, 0.016
 
+# Parcels that the registry's line of an enterprise is about.
+SEAT_COLUMNS: Final = ("registry_parcel", "registry_certificate", "address_parcel", "seat_parcel")
+
 # Names of holders that are no enterprise of the county begin here.
 OUTSIDE_NAMES: Final = 200_000
 FORMER_NAMES: Final = 240_000
@@ -68,8 +71,9 @@ class State:
     outside, former, person), holder, shows_code, certificate, share (NaN, or the part), state.
     ``leases``: number, parcel, lessor_kind, lessor, lessee, shows_code, land_mu, floor_m2, start,
     last. ``enterprises``: name_no, is_above, status, township, shows_township, registry_parcel,
-    registry_certificate, drawn_parcel, address_parcel, seat_parcel (-1 for none). The other tables
-    do not change from night to night.
+    registry_certificate, drawn_parcel, address_parcel, seat_parcel (the point's), hidden_parcel
+    (whose use only address or point show), -1 for none. The other tables do not change from night
+    to night.
     """
 
     day: dt.date
@@ -106,6 +110,7 @@ def begin(land: Land, base: Base) -> State:
     holders = _holders(land, plots, slots, enterprises)
     parcels = _parcels(land, plots, holders)
     leases = _leases(land, slots, holders, enterprises)
+    leases["land_mu"] = _signed_mu(parcels, leases)
     footprints = _footprints(land, plots, slots, enterprises)
     figures = _figures(land, enterprises)
     return State(
@@ -130,7 +135,9 @@ def _slots(land: Land, plots: Plots) -> pd.DataFrame:
         chosen, parcels = np.split(parcels, [count[form]])
         plain_left -= len(chosen)
         _, low, high = _SHARED[form]
-        tables.append(_shared_slots(drawn, form, chosen, drawn.integers(low, high + 1, len(chosen))))
+        tables.append(
+            _shared_slots(drawn, form, chosen, drawn.integers(low, high + 1, len(chosen)))
+        )
     sole = placed + several - sum(len(table) for table in tables)
     operators, tenants, hidden = (round(part * sole) for part in (_OPERATORS, _TENANTS, _HIDDEN))
     # of the operators a fifth is known by a drawing: on plain parcels, which come first
@@ -151,19 +158,21 @@ def _slots(land: Land, plots: Plots) -> pd.DataFrame:
     evidence = np.concatenate(
         [evidence, np.where(drawn.random(owners) < 0.06, "right_name", "right_code")]
     )
-    form = np.repeat(["operator", "tenant", "hidden", "owner"], [operators, tenants, hidden, owners])
-    role = np.where(form == "hidden", "operator", form)
+    use = np.repeat(["operator", "tenant", "hidden", "owner"], [operators, tenants, hidden, owners])
+    role = np.where(use == "hidden", "operator", use)
     is_part = (evidence == "right_code") & (drawn.random(sole) < 0.02)
     tables.append(
         pd.DataFrame(
             {
                 "parcel": np.concatenate([first, rest]),
-                "form": form,
+                "form": use,
                 "role": role,
                 "evidence": evidence,
                 # part of the parcel that is signed for, where something is
                 "signed": np.where(
-                    (form == "tenant") & (drawn.random(sole) < 0.6), drawn.uniform(0.4, 0.95, sole), np.nan
+                    (use == "tenant") & (drawn.random(sole) < 0.6),
+                    drawn.uniform(0.4, 0.95, sole),
+                    np.nan,
                 ),
                 "floor": np.nan,
                 "share": np.where(is_part, 0.5, np.nan),
@@ -255,9 +264,7 @@ def _users(drawn: np.random.Generator, slots: pd.DataFrame, several: int) -> Int
     return np.asarray(drawn.permutation(len(numbers))[index])
 
 
-def _enterprises(
-    land: Land, plots: Plots, slots: pd.DataFrame, town: pd.Series
-) -> pd.DataFrame:
+def _enterprises(land: Land, plots: Plots, slots: pd.DataFrame, town: pd.Series) -> pd.DataFrame:
     """All enterprises: first those with land, then shops, those that are gone, those unknown."""
     drawn = stream(land.seed, "enterprises")
     total = round(ENTERPRISES * land.scale)
@@ -272,16 +279,7 @@ def _enterprises(
             "status": "存续",
             "township": drawn.integers(0, len(TOWNSHIPS), total),
             "shows_township": drawn.random(total) >= 0.05,
-            **{
-                name: nothing
-                for name in (
-                    "registry_parcel",
-                    "registry_certificate",
-                    "drawn_parcel",
-                    "address_parcel",
-                    "seat_parcel",
-                )
-            },
+            **dict.fromkeys((*SEAT_COLUMNS, "drawn_parcel", "hidden_parcel"), nothing),
         }
     )
     main = slots.drop_duplicates("user").set_index("user").sort_index()
@@ -303,9 +301,10 @@ def _enterprises(
     table.loc[said.index, "registry_parcel"] = said["parcel"]
     said = own[repeats > 0.7]
     table.loc[said.index, "registry_certificate"] = said["parcel"]
+    hidden = main[main["form"] == "hidden"]
+    table.loc[hidden.index, "hidden_parcel"] = hidden["parcel"]
     # where only the point tells, the address is another one
-    hidden = main[main["evidence"] == "point"]
-    table.loc[hidden.index, "address_parcel"] = -1
+    table.loc[hidden.index[hidden["evidence"] == "point"], "address_parcel"] = -1
     # names decide only with the township
     named = main[main["evidence"].isin(["right_name", "lease_name"])]
     table.loc[named.index, "shows_township"] = True
@@ -362,8 +361,8 @@ def _holders(
     table = pd.concat([own, part, others_table], ignore_index=True)
     table["state"] = "1"
     # nobody uses these; of some the right is history, of some the holder is gone
-    vacant = plots.is_industrial[table["parcel"]] & ~table["parcel"].isin(slots["parcel"])
-    empty = table.index.to_numpy()[vacant.to_numpy()]
+    parcel = table["parcel"].to_numpy()
+    empty = np.flatnonzero(plots.is_industrial[parcel] & ~np.isin(parcel, slots["parcel"]))
     table.loc[empty[::5], "state"] = "2"
     gone = enterprises.index.to_numpy()[enterprises["status"] != "存续"]
     left = empty[1::5][: len(gone)]
@@ -385,7 +384,7 @@ def _parcels(land: Land, plots: Plots, holders: pd.DataFrame) -> pd.DataFrame:
     village_land[kind == "village"] = True
     township, village = land.township[plots.cell], land.village[plots.cell]
     place = pd.Series(township * 1000 + village)
-    serial = place.groupby(place).cumcount().to_numpy() + 1
+    serial: Ints = place.groupby(place).cumcount().to_numpy().astype(np.int64) + 1
     home = ~plots.is_industrial
     feature = np.where(village_land, "JB", np.where(home & (drawn.random(count) < 0.7), "JC", "GB"))
     shop = home & (feature == "GB")
@@ -464,11 +463,10 @@ def _leases(
     past["lessee"] = drawn.choice(unknown, len(past)) if len(unknown) else past["lessee"]
     past["shows_code"] = True
     is_future = drawn.random(len(past)) < 0.2
-    past["last"] = np.where(is_future, past["last"] + 2000, past["start"] + 200)
-    past["start"] = np.where(
-        is_future, np.datetime64(DATE, "D") + 400, past["start"] - 1000
-    ).astype("datetime64[D]")
-    table = pd.concat([now, past[past["last"] != NEVER]], ignore_index=True)
+    began = past["start"].to_numpy().astype("datetime64[D]")
+    past["start"] = np.where(is_future, np.datetime64(DATE, "D") + 400, began - 1000)
+    past["last"] = np.where(is_future, np.datetime64(DATE, "D") + 2000, began - 100)
+    table = pd.concat([now, past], ignore_index=True)
     table["number"] = np.arange(1, len(table) + 1)
     return table
 
@@ -495,14 +493,19 @@ def _footprints(
     known = enterprises.index.to_numpy()[enterprises["drawn_parcel"] >= 0]
     parcel = enterprises["drawn_parcel"].to_numpy()[known]
     lands.append(
-        (parcel, known, shapes_within(land, plots.box[parcel], (0.05, 0.06, 0.95, 0.94), SQUARE_RING))
+        (
+            parcel,
+            known,
+            shapes_within(land, plots.box[parcel], (0.05, 0.06, 0.95, 0.94), SQUARE_RING),
+        )
     )
     industrial = np.flatnonzero(plots.is_industrial & plain)
     homes = np.flatnonzero(~plots.is_industrial)
     left = total - sum(len(parcel) for parcel, *_ in lands) - 2 * len(industrial)
     homes = np.sort(drawn.permutation(homes)[: max(left, 0)])
     # where one enterprise has a parcel, its buildings often bear its code
-    alone = slots[slots["form"].isin(["owner", "tenant", "operator"])]
+    # not of tenants, who leave, nor of those whom a code must not place
+    alone = slots[slots["form"].isin(["owner", "operator"]) & (slots["evidence"] != "right_name")]
     user = pd.Series(-1, index=np.arange(len(plots.cell)))
     user[alone["parcel"]] = alone["user"].to_numpy()
     buildings = [
@@ -516,7 +519,7 @@ def _footprints(
     land_count = sum(len(parcel) for parcel, *_ in lands)
     floors = drawn.integers(1, 6, len(shape)).astype(np.float64)
     floors[:land_count] = np.nan
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "parcel": np.concatenate([p for p, *_ in lands] + [built]),
             "enterprise": np.concatenate([u for _, u, _ in lands] + [coded]),
@@ -526,7 +529,6 @@ def _footprints(
             "shape": shape,
         }
     )
-    return table
 
 
 def _figures(
@@ -581,9 +583,7 @@ def _recognitions(drawn: np.random.Generator, working: Ints) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _accounts(
-    drawn: np.random.Generator, enterprises: pd.DataFrame, working: Ints
-) -> pd.DataFrame:
+def _accounts(drawn: np.random.Generator, enterprises: pd.DataFrame, working: Ints) -> pd.DataFrame:
     """Electricity accounts: one or two for nine in ten."""
     chosen = working[drawn.random(len(working)) < 0.9]
     twice = chosen[drawn.random(len(chosen)) < 0.2]
@@ -605,14 +605,7 @@ def reference_area(parcels: pd.DataFrame) -> pd.Series:
     return parcels["official_m2"].fillna(parcels["plane_m2"])
 
 
-def signed_mu(parcels: pd.DataFrame, leases: pd.DataFrame) -> Floats:
-    """Leased land as the contracts state it: hundredths of a mu, from the part of the parcel.
-
-    Shape:  parcels and leases with the column ``signed`` in; n areas out, NaN for none.
-    Units:  mu.
-    CRS:    none (no geometry).
-    Errors: none.
-    Source: default chosen.
-    """
+def _signed_mu(parcels: pd.DataFrame, leases: pd.DataFrame) -> Floats:
+    """Leased land as the contracts state it, in hundredths of a mu, NaN for none."""
     area = reference_area(parcels).reindex(leases["parcel"]).to_numpy()
     return np.asarray(np.round(leases["signed"].to_numpy() * area / MU_M2, 2))

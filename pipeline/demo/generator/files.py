@@ -128,7 +128,9 @@ class ShapefileWriter:
         for number in np.unique(points):
             chosen = points == number
             # a shapefile's outer rings run clockwise
-            rings = shapely.get_coordinates(shapely.orient_polygons(shapes[chosen], exterior_cw=True))
+            rings = shapely.get_coordinates(
+                shapely.orient_polygons(shapes[chosen], exterior_cw=True)
+            )
             self.add(
                 rings.reshape(-1, int(number), 2),
                 (0,),
@@ -165,8 +167,10 @@ class ShapefileWriter:
         width = 1 + sum(field.width for field in self._fields)
         raw = bytearray(32)
         raw[:4] = bytes([3, year - 1900, month, day])
-        raw[4:12] = self._count.to_bytes(4, "little") + size.to_bytes(2, "little") + (
-            width.to_bytes(2, "little")
+        raw[4:12] = (
+            self._count.to_bytes(4, "little")
+            + size.to_bytes(2, "little")
+            + (width.to_bytes(2, "little"))
         )
         for field in self._fields:
             raw += field.name.encode().ljust(11, b"\0") + field.kind.encode() + bytes(4)

@@ -20,7 +20,6 @@ import shapely
 from pipeline.demo.generator.noise import Ints
 from pipeline.demo.generator.survey import Floats, Shapes, area_under
 
-
 CELL_M: Final = 73.8
 CENTRE: Final = (500_000.0, 3_290_000.0)
 # A corner moves by at most this part of a cell, a point of an edge by at most this many metres
@@ -126,9 +125,7 @@ class Lattice:
             rings[:, :, -1] = rings[:, :, 0]
             below, beside = area_under(across), area_under(upward)
             area = below[:-1] - below[1:] + beside[:, 1:] - beside[:, :-1]
-            yield Band(
-                first * self.columns, rings.reshape(-1, RING_POINTS, 2), area.reshape(-1)
-            )
+            yield Band(first * self.columns, rings.reshape(-1, RING_POINTS, 2), area.reshape(-1))
 
     def border_lines(self, region: Ints) -> Shapes:
         """Edges between cells of different regions, and the outer border; regions (rows, columns)."""

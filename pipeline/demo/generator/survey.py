@@ -7,6 +7,8 @@ written out, so that the pipeline can be held against something that does not sh
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import shapely
@@ -105,9 +107,11 @@ def area_under(lines: Floats) -> Floats:
     return np.asarray(((x[..., 1:] + x[..., :-1]) * np.diff(y)).sum(axis=-1) / 2)
 
 
-def _sine_series(coefficients: tuple[float, ...], sine: Floats, cosine: Floats) -> Floats:
+def _sine_series(
+    coefficients: tuple[float, ...], sine: npt.NDArray[Any], cosine: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
     """Sum coefficients times the sines of the multiples of an angle, real or complex."""
-    total = coefficients[0] * sine
+    total: npt.NDArray[Any] = coefficients[0] * sine
     before, now = np.zeros_like(sine), sine
     for coefficient in coefficients[1:]:
         before, now = now, 2 * cosine * now - before

@@ -125,7 +125,7 @@ _GIVEN = tuple("安邦柏昌辰达恩帆刚海涵嘉健杰凯岚磊明宁鹏勤�
 
 # Steps without a common divisor with the number of names and of code bodies.
 _NAME_STEP = 257_141
-_BODY_STEP = 12_345_678_917
+_BODY_STEP = 12_345_678_919
 _BODIES = 31**7
 
 
@@ -272,7 +272,7 @@ def certificate_numbers(number: Ints) -> pd.Series:
     Source: form 省简称（年份）市县不动产权第NNNNNNN号.
     """
     year = pd.Series(2003 + number * 31 % 22).astype("str")
-    text = "浙（" + year + "）青岚县不动产权第" + digits(np.maximum(number, 0), 7) + "号"
+    text = "浙（" + year + "）青岚县不动产权第" + digits(number + 1, 7) + "号"
     return text.mask(number < 0)
 
 
