@@ -86,7 +86,7 @@ CHANGING = {
 def _seeds() -> list[int]:
     given = os.environ.get("DIQI_RANDOM_SEEDS")
     if not given:
-        return list(range(1, 13))
+        return list(range(1, 11))
     first, _, last = given.partition("-")
     return list(range(int(first), int(last or first) + 1))
 

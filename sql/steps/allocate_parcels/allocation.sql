@@ -121,7 +121,11 @@ known AS (
 judged AS (
   SELECT
     k.*,
-    coalesce(sum(k.land_first) FILTER (WHERE k.role <> 'owner') OVER every, 0) > k.area
+    greatest(
+      coalesce(sum(k.land_first) FILTER (WHERE k.role <> 'owner') OVER every, 0),
+      -- Sub-leases that lead back to each other have no first level.
+      coalesce(sum(k.signed) OVER every, 0)
+    ) > k.area
       OR coalesce(bool_or(k.signed < 0) OVER every, false)
       OR coalesce(sum(k.share) OVER every, 0) > 1.000001 AS is_conflict,
     k.area - coalesce(sum(k.signed) OVER every, 0) AS remaining,

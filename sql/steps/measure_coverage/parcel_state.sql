@@ -28,9 +28,9 @@ measured AS (
   SELECT
     p.parcel_code,
     p.area,
-    coalesce(l.area, 0) AS linked,
-    coalesce(s.evaluated, 0) AS evaluated,
-    coalesce(s.transition, 0) AS transition
+    round(coalesce(l.area, 0), 4) AS linked,
+    round(coalesce(s.evaluated, 0), 4) AS evaluated,
+    round(coalesce(s.transition, 0), 4) AS transition
   FROM parcel AS p
   LEFT JOIN linked AS l ON l.parcel_code = p.parcel_code
   LEFT JOIN state AS s ON s.parcel_code = p.parcel_code

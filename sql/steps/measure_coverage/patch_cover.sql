@@ -40,6 +40,7 @@ zone AS (
     WHERE o.to_run IS NULL AND o.kind = 'zone' AND o.area_code < a.area_code AND ST_Intersects(o.geom, t.geom)
   ) AS taken ON true
 ),
+-- What a zone of the township's own code takes stays with the rest of the patch.
 zone_part AS (
   SELECT
     z.patch_code,
@@ -48,6 +49,8 @@ zone_part AS (
     round(CAST(ST_Area(ST_Transform(z.geom, args.area_srid)) AS numeric), 4) AS area
   FROM args
   CROSS JOIN zone AS z
+  JOIN patch AS t ON t.patch_code = z.patch_code
+  WHERE z.area_code <> t.township_code
 ),
 -- Parts of a patch: one per zone, the rest to the township of its ZLDWDM. geom NULL: all of it.
 part AS (

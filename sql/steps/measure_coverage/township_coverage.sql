@@ -24,7 +24,11 @@ area AS (
   UNION
   SELECT l.area_code, l.area_code, 'township'
   FROM land AS l
-  WHERE NOT EXISTS (SELECT 1 FROM core.area AS a WHERE a.area_code = l.area_code AND a.to_run IS NULL)
+  WHERE NOT EXISTS (
+    SELECT 1
+    FROM core.area AS a
+    WHERE a.area_code = l.area_code AND a.to_run IS NULL AND a.kind IN ('township', 'zone')
+  )
 ),
 -- A unit counts where most of its land lies.
 unit_area AS (
@@ -66,11 +70,11 @@ SELECT
   a.area_code,
   a.name,
   a.kind,
-  coalesce(l.base, 0) AS base_area_m2,
-  coalesce(l.linked, 0) AS linked_area_m2,
-  coalesce(l.evaluated, 0) AS evaluated_area_m2,
-  coalesce(l.transition, 0) AS transition_area_m2,
-  coalesce(l.covered, 0) AS covered_area_m2,
+  round(coalesce(l.base, 0), 4) AS base_area_m2,
+  round(coalesce(l.linked, 0), 4) AS linked_area_m2,
+  round(coalesce(l.evaluated, 0), 4) AS evaluated_area_m2,
+  round(coalesce(l.transition, 0), 4) AS transition_area_m2,
+  round(coalesce(l.covered, 0), 4) AS covered_area_m2,
   round(l.covered / nullif(l.base, 0), 12) AS coverage_ratio,
   round(l.evaluated / nullif(l.base, 0), 12) AS strict_ratio,
   args.target AS target_ratio,

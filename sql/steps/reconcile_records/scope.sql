@@ -25,6 +25,12 @@ record AS (
   ) AS r
   WHERE args.is_full OR r.row_hash_new IS DISTINCT FROM r.row_hash_held
   UNION
+  -- A correction of a record that is not held has no record above.
+  SELECT c.feed, c.key
+  FROM args
+  CROSS JOIN core.correction AS c
+  WHERE args.is_full
+  UNION
   SELECT substr(d.kind, length('correct:') + 1), d.key
   FROM ops.dirty AS d
   WHERE d.kind LIKE 'correct:%'
