@@ -389,6 +389,7 @@ def _parcels(land: Land, plots: Plots, holders: pd.DataFrame) -> pd.DataFrame:
     feature = np.where(village_land, "JB", np.where(home & (drawn.random(count) < 0.7), "JC", "GB"))
     shop = home & (feature == "GB")
     older = plots.is_industrial & (drawn.random(count) < 0.1)
+    plane = shapely.area(plots.shape)
     table = pd.DataFrame(
         {
             "code": parcel_codes(township, village, feature, serial),
@@ -397,7 +398,7 @@ def _parcels(land: Land, plots: Plots, holders: pd.DataFrame) -> pd.DataFrame:
             "village": village,
             "use": np.where(shop, "0501", np.where(home, "0702", np.where(older, "061", "0601"))),
             "location": locations(township, village, serial),
-            "plane_m2": np.round(shapely.area(plots.shape), 4),
+            "plane_m2": np.round(plane, 4),
             "home": np.where(plots.is_industrial, plots.home, -1),
             "partner": plots.partner,
             "twin": plots.twin,
@@ -406,9 +407,7 @@ def _parcels(land: Land, plots: Plots, holders: pd.DataFrame) -> pd.DataFrame:
         }
     )
     # a few have never been given an area by the register
-    table["official_m2"] = np.where(
-        drawn.random(count) < 0.01, np.nan, np.rint(table["plane_m2"] * 100) / 100
-    )
+    table["official_m2"] = np.where(drawn.random(count) < 0.01, np.nan, np.rint(plane * 100) / 100)
     return table
 
 

@@ -230,7 +230,7 @@ class Land:
     def _zone_centres(self) -> list[tuple[float, float]]:
         """Where the zones lie, u and v: over corners where four townships meet."""
         across, up = self.lattice.columns / _TOWN_COLUMNS, self.lattice.rows / _TOWN_ROWS
-        return [(across, up), (3.6 * across, 2.5 * up)]
+        return [(across, up), (4 * across, 3 * up)]
 
     @property
     def _industrial_cells(self) -> int:

@@ -180,8 +180,8 @@ def _put(state: State, old: Ints, shape: Shapes, suffix: str) -> Ints:
     ).to_numpy()
     table["location"] += suffix
     table["shape"] = shape
-    table["plane_m2"] = np.round(shapely.area(shape), 4)
-    table["official_m2"] = np.rint(table["plane_m2"] * 100) / 100
+    plane = shapely.area(shape)
+    table["plane_m2"], table["official_m2"] = np.round(plane, 4), np.rint(plane * 100) / 100
     table["twin"] = -1
     state.parcels = pd.concat([state.parcels, table])
     return number
