@@ -19,9 +19,6 @@ patch AS (
     ON s.step = 'publish_layers' AND s.kind = 'township' AND s.key = t.township_code
   WHERE t.ellipsoid_area_m2 > 0
 ),
-review AS (
-  SELECT DISTINCT l.parcel_code FROM derived.link AS l WHERE l.status = 'review'
-),
 -- Why the users of a parcel are not all evaluated; the worst reason is named.
 unit_reason AS (
   SELECT
@@ -43,7 +40,9 @@ under_parcel AS (
     round(pp.area_m2 * t.scale * (1 - least(s.evaluated_share + s.transition_share, 1)), 4) AS area,
     CASE
       WHEN r.method = 'conflict' THEN 'claims_conflict'
-      WHEN s.linked_share = 0 AND v.parcel_code IS NOT NULL THEN 'in_review'
+      WHEN s.linked_share = 0 AND EXISTS (
+        SELECT 1 FROM derived.link AS l WHERE l.parcel_code = pp.parcel_code AND l.status = 'review'
+      ) THEN 'in_review'
       WHEN s.linked_share = 0 THEN 'no_link'
       WHEN coalesce(n.has_too_large, false) THEN 'unit_too_large'
       WHEN coalesce(n.has_no_data, false) THEN 'no_indicator'
@@ -54,7 +53,6 @@ under_parcel AS (
   FROM patch AS t
   JOIN derived.parcel_patch AS pp ON pp.patch_code = t.patch_code
   JOIN derived.parcel_state AS s ON s.parcel_code = pp.parcel_code
-  LEFT JOIN review AS v ON v.parcel_code = pp.parcel_code
   LEFT JOIN unit_reason AS n ON n.parcel_code = pp.parcel_code
   LEFT JOIN rest AS r ON r.parcel_code = pp.parcel_code
   WHERE s.evaluated_share + s.transition_share < 1

@@ -261,6 +261,8 @@ CREATE FUNCTION ops.replace_rows(
 )
 RETURNS TABLE (inserted bigint, updated bigint, deleted bigint, unchanged bigint)
 LANGUAGE plpgsql
+-- A misjudged anti join must not become a loop over both tables.
+SET enable_nestloop = off
 AS $$
 DECLARE
   on_key text := (SELECT string_agg(format('t.%1$I = n.%1$I', k), ' AND ') FROM unnest(key) AS k);
@@ -320,6 +322,8 @@ CREATE FUNCTION ops.version_rows(
 )
 RETURNS TABLE (inserted bigint, updated bigint, deleted bigint, unchanged bigint)
 LANGUAGE plpgsql
+-- A misjudged anti join must not become a loop over both tables.
+SET enable_nestloop = off
 AS $$
 DECLARE
   columns text := ops.column_list(next, '', ARRAY[]::text[]);

@@ -204,6 +204,8 @@ CREATE INDEX patch_geom ON core.patch USING gist (geom);
 CREATE INDEX parcel_geom ON core.parcel USING gist (geom);
 CREATE INDEX footprint_geom ON core.footprint USING gist (geom);
 CREATE INDEX area_geom ON core.area USING gist (geom);
+-- link_enterprises finds registered points inside parcels that changed.
+CREATE INDEX enterprise_geom ON core.enterprise USING gist (geom) WHERE to_run IS NULL;
 -- link_enterprises follows evidence by these keys.
 CREATE INDEX enterprise_name ON core.enterprise (name_key) WHERE to_run IS NULL;
 CREATE INDEX enterprise_certificate ON core.enterprise (certificate_key) WHERE to_run IS NULL;

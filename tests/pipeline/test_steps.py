@@ -14,6 +14,7 @@ from conftest import FIRST_NIGHT, SECOND_NIGHT, Township
 from sqlalchemy import Engine, text
 
 from pipeline._paths import data_path
+from pipeline.demo.township import official_code
 from pipeline.settings import load_settings
 from pipeline.steps import STEPS
 
@@ -236,6 +237,35 @@ def test_decision_equals_rebuild(make_township: Make) -> None:
     assert differences(after, state(township.engine)) == {}
 
 
+def test_decision_on_a_parcel_that_comes_later_equals_rebuild(make_township: Make) -> None:
+    township = make_township()
+    township.second_night()
+    code = official_code("P37")  # comes with the second night
+    with township.engine.begin() as connection:
+        seat = text(
+            "SELECT enterprise_code FROM derived.seat WHERE seat_state = 'unknown' ORDER BY 1 LIMIT 1"
+        )
+        enterprise = connection.execute(seat).scalar_one()
+        connection.execute(
+            text(
+                "INSERT INTO core.decision (kind, enterprise_code, parcel_code, reason, author) "
+                "VALUES ('accept_link', :e, :p, 'seen on site', 'clerk')"
+            ),
+            {"e": enterprise, "p": code},
+        )
+    folder = township.settings.workspace / "inbox" / SECOND_NIGHT.isoformat()
+    folder.rename(folder.parent.parent / "later")
+    township.run()
+    (folder.parent.parent / "later").rename(folder)
+    township.run(SECOND_NIGHT)
+    after = state(township.engine)
+    assert any(
+        enterprise in row and code in row and "decision" in row for row in after["derived.link"]
+    )
+    rebuild(township, SECOND_NIGHT)
+    assert differences(after, state(township.engine)) == {}
+
+
 def test_dry_run_changes_no_row(make_township: Make) -> None:
     township = make_township()
     township.second_night()
@@ -257,6 +287,7 @@ _KILLED = """
 import datetime as dt, os, pathlib, signal, sys
 from pipeline.database import open_engine
 from pipeline.run import run
+from pipeline.demo.township import official_code
 from pipeline.settings import load_settings
 dsn, workspace, border = sys.argv[1:]
 def watch(name):

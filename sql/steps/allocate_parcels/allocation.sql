@@ -163,13 +163,13 @@ raw_amount AS (
       WHEN 'signed' THEN r.signed
       WHEN 'sole' THEN r.area * CASE WHEN r.role = 'owner' THEN coalesce(r.share, 1) ELSE 1 END
       WHEN 'remainder' THEN r.remaining
-      WHEN 'share' THEN r.remaining * CASE WHEN abs(r.all_share - 1) < 0.000001 THEN r.share / r.all_share ELSE r.share END
+      WHEN 'share' THEN r.remaining * CASE WHEN abs(r.all_share - 1) <= 0.000001 THEN r.share / r.all_share ELSE r.share END
       WHEN 'footprint' THEN r.land
       WHEN 'floor' THEN r.remaining * r.floor / r.all_floor
       ELSE 0
     END AS amount,
     CASE r.method
-      WHEN 'share' THEN CASE WHEN abs(r.all_share - 1) < 0.000001 THEN r.remaining ELSE r.remaining * r.all_share END
+      WHEN 'share' THEN CASE WHEN abs(r.all_share - 1) <= 0.000001 THEN r.remaining ELSE r.remaining * r.all_share END
       WHEN 'floor' THEN r.remaining
     END AS together
   FROM rung AS r

@@ -76,9 +76,8 @@ placed AS (
 SELECT args.year, p.unit_code, p.enterprise_code, p.parcel_code, p.component, p.allocated_m2 AS area_m2
 FROM args
 CROSS JOIN placed AS p
-LEFT JOIN edge AS e ON e.enterprise_code = p.enterprise_code AND e.parcel_code = p.parcel_code
 -- Who left the undivided land brings nothing of it.
-WHERE NOT p.is_undivided OR e.parcel_code IS NOT NULL
+WHERE NOT p.is_undivided OR (p.enterprise_code, p.parcel_code) IN (SELECT e.enterprise_code, e.parcel_code FROM edge AS e)
 UNION ALL
 SELECT DISTINCT args.year, p.unit_code, '', e.parcel_code, p.component, a.allocated_m2
 FROM args

@@ -85,3 +85,9 @@ UNION
 SELECT 'enterprise', e.enterprise_code
 FROM core.enterprise AS e
 WHERE e.to_run IS NULL AND EXISTS (SELECT 1 FROM dirty AS d WHERE d.kind = 'area')
+UNION
+-- A decision may name a parcel before it is delivered.
+SELECT 'enterprise', n.enterprise_code
+FROM dirty AS d
+JOIN core.current_decision AS n ON n.parcel_code = d.key
+WHERE d.kind = 'parcel'
