@@ -181,7 +181,7 @@ def _require_prepared(connection: Connection, area_srid: int) -> None:
 
 
 def take_run_lock(connection: Connection) -> None:
-    """Take the run lock on this session, trying for a few seconds.
+    """Take the run lock on this connection, trying for a few seconds.
 
     Errors: RunLocked naming the run that holds it.
     """

@@ -261,6 +261,8 @@ def _split(state: State, base: Base, parcels: Ints, drawn: np.random.Generator) 
     first = _put(state, parcels, halves[0], "甲")
     second = _put(state, parcels, halves[1], "乙")
     _remove(state, parcels)
+    # a rounded corner of the line may lie a hair beside a side that is the patch's own
+    state.parcels.loc[np.concatenate([first, second]), "home"] = -1
     _register(state, first, owner)
     _follow(state, parcels, first)
     is_new = np.arange(len(parcels)) % 2 == 0
