@@ -15,6 +15,36 @@ member AS (
   JOIN ops.scope AS s
     ON s.step = 'form_units' AND s.kind = 'component' AND s.key = m.component
 ),
+-- What an enterprise brings that decides category and state.
+fact AS (
+  SELECT
+    m.enterprise_code,
+    e.size_class = 'ABOVE' AS is_above,
+    EXISTS (
+      SELECT 1
+      FROM derived.link AS l
+      WHERE l.enterprise_code = m.enterprise_code AND l.status = 'accepted' AND l.role IN ('owner', 'operator')
+    ) AS has_own_land,
+    EXISTS (
+      SELECT 1
+      FROM core.recognition AS r
+      WHERE r.to_run IS NULL AND r.enterprise_code = m.enterprise_code AND r.kind = 'transition'
+        AND r.valid_from <= args.as_of AND (r.valid_to IS NULL OR args.as_of < r.valid_to)
+    ) AS has_transition,
+    EXISTS (
+      SELECT 1
+      FROM core.score AS c
+      WHERE c.to_run IS NULL AND c.enterprise_code = m.enterprise_code AND c.year = args.year
+    ) AS has_score,
+    EXISTS (
+      SELECT 1
+      FROM core.indicator AS i
+      WHERE i.to_run IS NULL AND i.enterprise_code = m.enterprise_code AND i.year = args.year
+    ) AS has_indicator
+  FROM args
+  CROSS JOIN (SELECT DISTINCT o.enterprise_code FROM member AS o WHERE o.enterprise_code <> '') AS m
+  JOIN core.enterprise AS e ON e.enterprise_code = m.enterprise_code AND e.to_run IS NULL
+),
 unit AS (
   SELECT
     m.unit_code,
@@ -23,41 +53,16 @@ unit AS (
     count(DISTINCT m.enterprise_code) FILTER (WHERE m.enterprise_code <> '') AS members,
     count(DISTINCT m.parcel_code) AS parcels,
     sum(m.area_m2) AS area_m2,
-    bool_or(t.is_industrial) AS has_industrial
+    bool_or(t.is_industrial) AS has_industrial,
+    bool_or(f.is_above) AS has_above,
+    bool_or(f.has_own_land) AS has_own_land,
+    bool_or(f.has_transition) AS has_transition,
+    bool_or(f.has_score) AS has_score,
+    bool_or(f.has_indicator) AS has_indicator
   FROM member AS m
   JOIN derived.parcel_township AS t ON t.parcel_code = m.parcel_code
+  LEFT JOIN fact AS f ON f.enterprise_code = m.enterprise_code
   GROUP BY m.unit_code, m.component
-),
--- What the members bring that decides category and state.
-fact AS (
-  SELECT
-    m.unit_code,
-    bool_or(e.size_class = 'ABOVE') AS has_above,
-    bool_or(EXISTS (
-      SELECT 1
-      FROM derived.link AS l
-      WHERE l.enterprise_code = m.enterprise_code AND l.status = 'accepted' AND l.role IN ('owner', 'operator')
-    )) AS has_own_land,
-    bool_or(EXISTS (
-      SELECT 1
-      FROM core.recognition AS r
-      WHERE r.to_run IS NULL AND r.enterprise_code = m.enterprise_code AND r.kind = 'transition'
-        AND r.valid_from <= args.as_of AND (r.valid_to IS NULL OR args.as_of < r.valid_to)
-    )) AS has_transition,
-    bool_or(EXISTS (
-      SELECT 1
-      FROM core.score AS c
-      WHERE c.to_run IS NULL AND c.enterprise_code = m.enterprise_code AND c.year = args.year
-    )) AS has_score,
-    bool_or(EXISTS (
-      SELECT 1
-      FROM core.indicator AS i
-      WHERE i.to_run IS NULL AND i.enterprise_code = m.enterprise_code AND i.year = args.year
-    )) AS has_indicator
-  FROM args
-  CROSS JOIN (SELECT DISTINCT m.unit_code, m.enterprise_code FROM member AS m WHERE m.enterprise_code <> '') AS m
-  JOIN core.enterprise AS e ON e.enterprise_code = m.enterprise_code AND e.to_run IS NULL
-  GROUP BY m.unit_code
 )
 SELECT
   args.year,
@@ -65,7 +70,7 @@ SELECT
   u.component,
   u.kind,
   CASE
-    WHEN u.kind = 'enterprise' AND f.has_above THEN 'above_scale'
+    WHEN u.kind = 'enterprise' AND u.has_above THEN 'above_scale'
     WHEN u.kind = 'enterprise' THEN 'land_divided'
     WHEN u.kind = 'parcel' THEN 'parcel_undivided'
     ELSE 'parcels_undivided'
@@ -73,22 +78,22 @@ SELECT
   CASE
     WHEN v.obstacle IS NOT NULL THEN 'NOT_EVALUATED'
     WHEN u.kind <> 'enterprise' THEN 'PARCEL_MERGED'
-    WHEN f.has_above THEN 'ABOVE'
-    WHEN NOT f.has_own_land THEN 'TENANT_ONLY'
+    WHEN u.has_above THEN 'ABOVE'
+    WHEN NOT u.has_own_land THEN 'TENANT_ONLY'
     WHEN u.area_m2 >= args.threshold_m2 THEN 'BELOW_GE3'
     ELSE 'BELOW_LT3'
   END AS eval_category,
   CASE
     WHEN v.obstacle IS NOT NULL THEN 'excluded'
-    WHEN u.kind = 'enterprise' AND f.has_transition THEN 'transition'
-    WHEN f.has_score OR f.has_indicator THEN 'evaluated'
+    WHEN u.kind = 'enterprise' AND u.has_transition THEN 'transition'
+    WHEN u.has_score OR u.has_indicator THEN 'evaluated'
     ELSE 'no_data'
   END AS eval_state,
   CASE
     WHEN v.obstacle IS NOT NULL THEN v.obstacle
-    WHEN u.kind = 'enterprise' AND f.has_transition THEN 'in_transition'
-    WHEN f.has_score THEN 'official_score'
-    WHEN f.has_indicator THEN 'indicator'
+    WHEN u.kind = 'enterprise' AND u.has_transition THEN 'in_transition'
+    WHEN u.has_score THEN 'official_score'
+    WHEN u.has_indicator THEN 'indicator'
     ELSE 'no_data'
   END AS state_reason,
   u.members AS member_count,
@@ -96,7 +101,6 @@ SELECT
   u.area_m2 AS eval_area_m2
 FROM args
 CROSS JOIN unit AS u
-JOIN fact AS f ON f.unit_code = u.unit_code
 -- What keeps a unit from being evaluated at all.
 CROSS JOIN LATERAL (
   SELECT CASE
