@@ -51,6 +51,15 @@ AsOf = Annotated[
     str | None,
     typer.Option("--as-of", help="业务日期 Business date, YYYY-MM-DD; today by default."),
 ]
+Scale = Annotated[
+    float | None,
+    typer.Option(help="规模 Size: 1 is a whole county, 300,000 patches. Default 0.05."),
+]
+Seed = Annotated[int | None, typer.Option(help="种子 Seed of the invented county. Default 1.")]
+DrawnNoise = Annotated[
+    list[str] | None,
+    typer.Option("--noise", help="差错 none, low, high, or e.g. names=0.1; repeatable."),
+]
 
 console = Console(soft_wrap=True)
 log = Console(stderr=True, soft_wrap=True)
@@ -155,24 +164,54 @@ def init(
 
 @app.command()
 @_guarded
-def demo(
-    folder: Annotated[Path, typer.Argument(help="文件夹 Folder.")] = Path("demo-county"),
+def generate(
+    folder: Annotated[Path, typer.Argument(help="文件夹 Folder; a workspace or not.")],
+    scale: Scale = None,
+    seed: Seed = None,
+    night: Annotated[
+        int, typer.Option(help="第几夜 Which night; 0 is the first day, 2026-06-30.")
+    ] = 0,
+    noise: DrawnNoise = None,
     as_json: AsJson = False,
 ) -> None:
-    """载入并运行手绘的虚构乡镇。 Load and run the invented township.
+    """生成虚构县的来件和真值。 Write the deliveries of an invented county, and the truth.
+
+    Example: diqi generate demo-county --night 1
+    """
+    from pipeline.demo import make_county
+
+    made = make_county(folder.resolve(), scale=scale, seed=seed, noise=noise or (), night=night)
+    if as_json:
+        _print_json(made._asdict())
+        return
+    console.print(f"规模 scale {made.scale:g}, 种子 seed {made.seed}", highlight=False)
+    console.print(f"来件 deliveries: {made.inbox}", highlight=False)
+    console.print(f"真值 truth: {made.truth}", highlight=False)
+
+
+@app.command()
+@_guarded
+def demo(
+    folder: Annotated[Path, typer.Argument(help="文件夹 Folder.")] = Path("demo-county"),
+    scale: Scale = None,
+    seed: Seed = None,
+    noise: DrawnNoise = None,
+    as_json: AsJson = False,
+) -> None:
+    """生成、载入并运行虚构县。 Make the invented county, load it, run it.
 
     Example: diqi demo demo-county
     """
-    from pipeline.demo import AS_OF, make_demo
+    from pipeline.demo import make_demo
     from pipeline.run import published_as_of
     from pipeline.settings import load_settings
     from pipeline.workspace import open_database
 
     workspace = folder.resolve()
-    make_demo(workspace)
+    made = make_demo(workspace, scale=scale, seed=seed, noise=noise or ())
     settings = load_settings(workspace)
     published = published_as_of(open_database(settings))
-    _run(settings, max(AS_OF, published or AS_OF), as_json=as_json)
+    _run(settings, max(made.date, published or made.date), as_json=as_json)
 
 
 @app.command()

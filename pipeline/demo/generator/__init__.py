@@ -13,7 +13,7 @@ from pipeline.demo.generator.nights import next_night
 from pipeline.demo.generator.noise import HIGH, LOW, NONE, Noise, Pen
 from pipeline.demo.generator.truth import work_out
 
-__all__ = ["HIGH", "LOW", "NONE", "Noise", "generate"]
+__all__ = ["FIRST_DAY", "HIGH", "LOW", "NONE", "Noise", "generate"]
 
 
 def generate(folder: Path, *, scale: float, seed: int, noise: Noise = NONE, night: int = 0) -> None:

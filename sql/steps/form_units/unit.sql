@@ -19,28 +19,28 @@ member AS (
 fact AS (
   SELECT
     m.enterprise_code,
-    e.size_class = 'ABOVE' AS is_above,
-    EXISTS (
+    (e.size_class = 'ABOVE') AS is_above,
+    (EXISTS (
       SELECT 1
       FROM derived.link AS l
       WHERE l.enterprise_code = m.enterprise_code AND l.status = 'accepted' AND l.role IN ('owner', 'operator')
-    ) AS has_own_land,
-    EXISTS (
+    )) AS has_own_land,
+    (EXISTS (
       SELECT 1
       FROM core.recognition AS r
       WHERE r.to_run IS NULL AND r.enterprise_code = m.enterprise_code AND r.kind = 'transition'
         AND r.valid_from <= args.as_of AND (r.valid_to IS NULL OR args.as_of < r.valid_to)
-    ) AS has_transition,
-    EXISTS (
+    )) AS has_transition,
+    (EXISTS (
       SELECT 1
       FROM core.score AS c
       WHERE c.to_run IS NULL AND c.enterprise_code = m.enterprise_code AND c.year = args.year
-    ) AS has_score,
-    EXISTS (
+    )) AS has_score,
+    (EXISTS (
       SELECT 1
       FROM core.indicator AS i
       WHERE i.to_run IS NULL AND i.enterprise_code = m.enterprise_code AND i.year = args.year
-    ) AS has_indicator
+    )) AS has_indicator
   FROM args
   CROSS JOIN (SELECT DISTINCT o.enterprise_code FROM member AS o WHERE o.enterprise_code <> '') AS m
   JOIN core.enterprise AS e ON e.enterprise_code = m.enterprise_code AND e.to_run IS NULL
