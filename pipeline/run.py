@@ -258,8 +258,7 @@ def _transact(
         "data_year": data_year,
         "feeds": feeds,
     }
-    connection.execute(text("DELETE FROM ops.dirty"))
-    connection.execute(text("DELETE FROM ops.scope"))
+    connection.execute(text("TRUNCATE ops.dirty"))
     _seed_dates_and_acts(connection, plan.as_of, last)
     if plan.is_full:
         _mark_everything(connection)
@@ -287,22 +286,7 @@ def _run_step(
     connection: Connection, step: Step, parameters: Mapping[str, object], run_id: int
 ) -> StepResult:
     started = time.monotonic()
-    scope = read_sql("sql", "steps", step.name, "scope.sql")
-    found = connection.execute(
-        text(
-            "INSERT INTO ops.scope (step, kind, key) "  # noqa: S608 - the step's own file
-            f"SELECT '{step.name}', s.kind, s.key FROM ({scope}) AS s "
-            "WHERE s.key IS NOT NULL ON CONFLICT DO NOTHING"
-        ),
-        _known(scope, parameters),
-    )
-    if found.rowcount > 0:
-        connection.execute(text("ANALYZE ops.scope"))
-    kinds = set(
-        connection.execute(
-            text("SELECT DISTINCT kind FROM ops.scope WHERE step = :step"), {"step": step.name}
-        ).scalars()
-    )
+    kinds = _find_scope(connection, step, parameters)
     counts: dict[str, Counts] = {}
     for output in step.outputs:
         if output.scope is not None and output.kind not in kinds:
@@ -315,6 +299,26 @@ def _run_step(
             name = create_next(connection, output, query, _known(query, parameters))
         counts[output.table] = write_next(connection, output, name, step.name, run_id)
     return StepResult(step.name, time.monotonic() - started, counts)
+
+
+def _find_scope(connection: Connection, step: Step, parameters: Mapping[str, object]) -> set[str]:
+    """Fill ops.scope with the keys that a step recomputes; return their kinds.
+
+    Both tables are analysed each time: nearly every join of a step begins at its scope.
+    """
+    scope = read_sql("sql", "steps", step.name, "scope.sql")
+    connection.execute(text("ANALYZE ops.dirty"))
+    connection.execute(text("TRUNCATE ops.scope"))
+    connection.execute(
+        text(
+            "INSERT INTO ops.scope (step, kind, key) "  # noqa: S608 - the step's own file
+            f"SELECT DISTINCT '{step.name}', s.kind, s.key FROM ({scope}) AS s "
+            "WHERE s.key IS NOT NULL"
+        ),
+        _known(scope, parameters),
+    )
+    connection.execute(text("ANALYZE ops.scope"))
+    return set(connection.execute(text("SELECT DISTINCT kind FROM ops.scope")).scalars())
 
 
 def _known(query: str, parameters: Mapping[str, object]) -> dict[str, object]:
@@ -351,7 +355,6 @@ def _mark_everything(connection: Connection) -> None:
             text("SELECT ops.mark_dirty(CAST(:table AS regclass), CAST(:marks AS jsonb))"),
             {"table": output.table, "marks": _marks(output)},
         )
-    connection.execute(text("ANALYZE ops.dirty"))
 
 
 def _seed_dates_and_acts(connection: Connection, as_of: dt.date, last: _Last) -> None:
@@ -373,8 +376,7 @@ def _seed_dates_and_acts(connection: Connection, as_of: dt.date, last: _Last) ->
     connection.execute(
         text(
             "INSERT INTO ops.dirty (kind, key) "  # noqa: S608 - our own file
-            f"SELECT s.kind, s.key FROM ({read_sql('sql', 'run', 'seed_acts.sql')}) AS s "
-            "ON CONFLICT DO NOTHING"
+            f"SELECT s.kind, s.key FROM ({read_sql('sql', 'run', 'seed_acts.sql')}) AS s"
         ),
         {"last_as_of": last.as_of or as_of, "as_of": as_of},
     )

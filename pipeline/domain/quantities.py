@@ -227,12 +227,19 @@ def _convert(value: pd.Series, unit: str, units: dict[str, Fraction]) -> pd.Seri
     """Multiply decimal texts by the factor of a unit and round them for storage."""
     if unit not in units:
         raise ValueError(f"unknown unit {unit!r}; known are {', '.join(units)}")
-    factor = units[unit]
+    over, under = units[unit].as_integer_ratio()
+    shift = 10**_STORED_DIGITS
 
     def convert(text: str) -> str:
         if _DECIMAL.fullmatch(text) is None:
             raise ValueError(f"not a decimal: {text!r}")
-        return _canonical(half_up(Fraction(text) * factor, _STORED_DIGITS))
+        whole, _, part = text.removeprefix("-").partition(".")
+        if over == under and len(part) <= _STORED_DIGITS:
+            return _canonical(Decimal(text))
+        # half_up in whole numbers: floor(n * over / (under * 10^k) * 10^4 + 1/2)
+        parts = 2 * under * 10 ** len(part)
+        stored = (2 * int(whole + part) * over * shift + parts // 2) // parts
+        return _canonical(_scaled(stored, _STORED_DIGITS, text.startswith("-")))
 
     return map_unique(value.astype("str"), convert)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 # Control, format, zero-width, bidirectional and variation-selector characters.
@@ -13,6 +14,7 @@ _INVISIBLE = re.compile(
     "\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
     "\ufff9-\ufffb]"
 )
+_PLAIN = "[!-~]*"
 SPACES = re.compile(r"\s+")
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 
@@ -26,8 +28,14 @@ def fold(s: pd.Series) -> pd.Series:
     Errors: none; what is not text is read as its text.
     Source: docs: Unicode TR15 (NFKC); docs/sources.md, 4.1.
     """
-    text = s.astype("str").str.normalize("NFKC").str.replace(_INVISIBLE, "", regex=True)
-    return blank_to_na(text.str.strip())
+    text = s.astype("str")
+    # printable ASCII without spaces is folded already: most codes and figures are
+    is_other = ~text.str.fullmatch(_PLAIN).fillna(value=True).astype(bool)
+    if is_other.any():
+        other = text[is_other].str.normalize("NFKC").str.replace(_INVISIBLE, "", regex=True)
+        text = text.copy()
+        text[is_other] = other.str.strip()
+    return blank_to_na(text)
 
 
 def blank_to_na(s: pd.Series) -> pd.Series:
@@ -51,5 +59,7 @@ def map_unique(s: pd.Series, function: Callable[[str], str | None]) -> pd.Series
     Errors: those of the function.
     Source: none; columns of deliveries repeat their values, so a call per value is cheap.
     """
-    results = {value: function(value) for value in s.dropna().unique()}
-    return s.map(results).astype("str")
+    places, values = pd.factorize(s)
+    # the place of a missing value is -1
+    results = np.array([*map(function, values.tolist()), None], dtype=object)
+    return pd.Series(results[places], s.index, dtype="str")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.feeds.headings import Match
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 16_384
 
 
 @dataclass(frozen=True)

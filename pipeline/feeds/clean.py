@@ -63,11 +63,11 @@ _ISSUE_COLUMNS = ("row_number", "rule", "severity", "field", "value", "key", "pa
 
 @dataclass(frozen=True)
 class CleanBatch:
-    """Canonical rows of a batch as text, ready for COPY, and the issues found.
+    """Canonical rows of a batch, ready for binary COPY, and the issues found.
 
     ``rows``: row_number, file_row, key, subject (the key as it may be shown), scope_key, row_hash,
-    outcome, the canonical columns, geom (hex EWKB, where the feed has one), extra (JSON). A row
-    with the outcome ``quarantined`` has no content. ``issues``: row_number (of the file), rule, severity, field, value, key, params
+    outcome, the canonical columns, geom (WKB, where the feed has one), extra (JSON). A row with the
+    outcome ``quarantined`` has no content. ``issues``: row_number (of the file), rule, severity, field, value, key, params
     (JSON).
     """
 
@@ -84,7 +84,7 @@ def clean_batch(
     kept; a damaged value elsewhere leaves the column empty, with an issue. Nothing is replaced by
     guess: what would make a code valid is in the issue's ``proposal``.
 
-    Shape:  up to 65,536 delivered rows in; as many canonical rows out, or in a wide table one per
+    Shape:  up to 16,384 delivered rows in; as many canonical rows out, or in a wide table one per
             figure and one per row without any.
     Units:  areas in m2 (4 decimals), money in yuan, other figures in the base unit of their kind.
     CRS:    the county's.
@@ -133,17 +133,19 @@ class _Cleaner:
         rows["subject"] = _joined(self._shown(frame), self.contract.key)
         scope = self.contract.scope_column
         rows["scope_key"] = frame[scope] if scope else _nothing(self.index)
-        shape_hash = None
+        delivered = None
         if shapes is not None:
-            shape_hash = np.asarray(shapely.to_wkb(shapes.delivered, byte_order=1), dtype=object)
-        rows["row_hash"] = _hashes(frame, shape_hash, good)
+            delivered = np.asarray(shapely.to_wkb(shapes.delivered, byte_order=1), dtype=object)
+        rows["row_hash"] = _hashes(frame, delivered, good)
         rows["outcome"] = _outcome(good)
-        rows = pd.concat([rows, frame.where(pd.Series(good, self.index), axis=0)], axis=1)
-        if shapes is not None:
-            stored = shapes.stored.copy()
+        rows = pd.concat([rows, _only(frame, good)], axis=1)
+        if shapes is not None and delivered is not None:
+            # nearly all shapes are stored as they were delivered
+            stored = delivered.copy()
+            other = shapes.stored != shapes.delivered
+            stored[other] = shapely.to_wkb(shapes.stored[other], byte_order=1)
             stored[~good] = None
-            stored = shapely.set_srid(stored, self.county.srid)
-            rows["geom"] = shapely.to_wkb(stored, hex=True, include_srid=True, byte_order=1)
+            rows["geom"] = stored
         rows["extra"] = self._extra().where(good, "{}")
         return rows
 
@@ -198,7 +200,7 @@ class _Cleaner:
         rows["scope_key"] = _nothing(rows.index)
         rows["row_hash"] = _hashes(frame, None, good)
         rows["outcome"] = _outcome(good)
-        rows = pd.concat([rows, frame.where(pd.Series(good, frame.index), axis=0)], axis=1)
+        rows = pd.concat([rows, _only(frame, good)], axis=1)
         rows["extra"] = "{}"
         return CleanBatch(rows, self._issue_table(_joined(base, ("enterprise_code", "year"))))
 
@@ -584,6 +586,11 @@ def _outcome(good: _Mask) -> npt.NDArray[np.object_]:
     return outcome
 
 
+def _only(frame: pd.DataFrame, good: _Mask) -> pd.DataFrame:
+    """The contents of good rows; the others are emptied."""
+    return frame if good.all() else frame.where(pd.Series(good, frame.index), axis=0)
+
+
 def _as_str(values: pd.Series | None, index: pd.Index) -> pd.Series:
     return _nothing(index) if values is None else values.astype("str")
 
@@ -620,7 +627,7 @@ def _hashes(
         if shapes is not None and shapes[place] is not None:
             digest.update(b"\x1d")
             digest.update(shapes[place])
-        result[place] = "\\x" + digest.hexdigest()
+        result[place] = digest.digest()
     return result
 
 

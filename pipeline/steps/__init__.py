@@ -282,6 +282,7 @@ STEPS: tuple[Step, ...] = (
             "core.score",
             "derived.parcel_patch",
             "derived.parcel_township",
+            "derived.link",
             "derived.allocation",
             "derived.unit",
             "derived.unit_member",
@@ -300,6 +301,13 @@ STEPS: tuple[Step, ...] = (
                 scope="patch_code",
                 kind="patch",
                 marks={"patch": ("patch_code",), "township": ("township_code",)},
+            ),
+            Output(
+                "derived.patch_gap",
+                key=("patch_code", "parcel_code"),
+                scope="patch_code",
+                kind="patch",
+                marks={"township": ("township_code",)},
             ),
             Output(
                 "derived.township_coverage", key=("area_code",), marks={"coverage": ("area_code",)}
@@ -356,6 +364,7 @@ STEPS: tuple[Step, ...] = (
             "derived.unit_member",
             "derived.parcel_state",
             "derived.patch_cover",
+            "derived.patch_gap",
             "derived.township_coverage",
             "derived.grade",
         ),

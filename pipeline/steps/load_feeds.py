@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
-import pandas as pd
 import psycopg
-import pyarrow as pa
-import pyarrow.csv
 from psycopg import sql
 from sqlalchemy import Connection, text
 
+from pipeline.database import copy_binary, copy_frame
 from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer
-from pipeline.feeds.clean import MELT_STRIDE, clean_batch, county_hash
+from pipeline.feeds.clean import MELT_STRIDE, CleanBatch, clean_batch, county_hash
 from pipeline.feeds.contracts import FEEDS, Contract, County
 from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
 from pipeline.feeds.tables import open_table
@@ -172,12 +170,18 @@ def _load(driver: _Driver, delivery: _Delivery, progress: Progress) -> DeliveryR
             _create_stage(cursor, source.feed)
             rows = 0
             progress(source.name, rows, layer.row_total)
-            for batch in layer.batches:
-                clean = clean_batch(batch, layer, delivery.contract, delivery.county)
-                _copy(cursor, sql.Identifier("stage"), clean.rows)
-                _copy_issues(cursor, delivery, delivery_id, clean.issues)
-                rows += len(batch.row_number)
-                progress(source.name, rows, layer.row_total)
+            with ThreadPoolExecutor(max_workers=1) as writer:
+                # the server takes one batch while the next is read and cleaned
+                written: Future[None] | None = None
+                for batch in layer.batches:
+                    clean = clean_batch(batch, layer, delivery.contract, delivery.county)
+                    if written is not None:
+                        written.result()
+                    written = writer.submit(_stage, driver, delivery, delivery_id, clean)
+                    rows += len(batch.row_number)
+                    progress(source.name, rows, layer.row_total)
+                if written is not None:
+                    written.result()
         if rows == 0:
             raise SourceError("source.empty", file=source.name, layer=layer.name)
         cursor.execute("ANALYZE stage")
@@ -304,41 +308,43 @@ def _record_refusal(driver: _Driver, delivery: _Delivery, error: SourceError) ->
 
 
 def _create_stage(cursor: psycopg.Cursor[Any], feed: str) -> None:
+    """A table for the rows of one file: values as text, which are cast when they are kept."""
+    columns = [
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind if is_bytes else "text"))
+        for name, kind, is_bytes in _columns(cursor, feed)
+    ]
     cursor.execute("DROP TABLE IF EXISTS pg_temp.stage")
     cursor.execute(
         sql.SQL(
             """
-            CREATE TEMP TABLE stage ON COMMIT DROP AS
-            SELECT
-              CAST(NULL AS integer) AS row_number, CAST(NULL AS integer) AS file_row,
-              CAST(NULL AS text) COLLATE "C" AS key, CAST(NULL AS text) AS subject,
-              CAST(NULL AS text) COLLATE "C" AS scope_key, CAST(NULL AS text) AS outcome, r.*
-            FROM {} AS r
-            WITH NO DATA
+            CREATE TEMP TABLE stage (
+              row_number integer, file_row integer, key text COLLATE "C", subject text,
+              scope_key text COLLATE "C", outcome text, {}
+            ) ON COMMIT DROP
             """
-        ).format(sql.Identifier("raw", feed))
+        ).format(sql.SQL(", ").join(columns))
     )
 
 
-def _copy(cursor: psycopg.Cursor[Any], table: sql.Identifier, rows: pd.DataFrame) -> None:
-    """Append rows to a table; columns that are not a number travel as text."""
-    if rows.empty:
-        return
-    arrow = pa.Table.from_pandas(rows, preserve_index=False)
-    sink = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pyarrow.csv.write_csv(arrow, sink, options)
-    columns = sql.SQL(", ").join(map(sql.Identifier, rows.columns))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(table, columns)
-    with cursor.copy(statement) as copy:
-        copy.write(sink.getbuffer())
+def _columns(cursor: psycopg.Cursor[Any], feed: str) -> list[tuple[str, LiteralString, bool]]:
+    """Columns of raw.<feed>: name, type, and whether its values travel as bytes."""
+    cursor.execute(
+        """
+        SELECT a.attname, format_type(a.atttypid, a.atttypmod),
+          a.atttypid = 'bytea'::regtype OR a.atttypid = 'geometry'::regtype
+        FROM pg_attribute AS a
+        WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY a.attnum
+        """,
+        {"table": f'raw."{feed}"'},
+    )
+    return cursor.fetchall()
 
 
-def _copy_issues(
-    cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int, issues: pd.DataFrame
-) -> None:
-    if issues.empty:
-        return
+def _stage(driver: _Driver, delivery: _Delivery, delivery_id: int, clean: CleanBatch) -> None:
+    """Write the rows of a batch into the stage, and its issues."""
+    copy_binary(driver, sql.Identifier("stage"), clean.rows)
+    issues = clean.issues
     key = issues["key"].astype("str")
     rows = issues.drop(columns="key").assign(
         step=STEP,
@@ -346,7 +352,7 @@ def _copy_issues(
         delivery_id=delivery_id,
         subject_key=key.fillna("#" + issues["row_number"].astype("str")),
     )
-    _copy(cursor, sql.Identifier("ops", "issue"), rows)
+    copy_frame(driver, sql.Identifier("ops", "issue"), rows)
 
 
 def _set_aside_outside_scope(
@@ -448,23 +454,21 @@ def _keep(
     cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int, layer: OpenLayer
 ) -> DeliveryResult:
     """Store new contents, say of every row what became of it, and count."""
-    feed = delivery.source.feed
-    cursor.execute(
-        """
-        SELECT a.attname FROM pg_attribute AS a
-        WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped
-        ORDER BY a.attnum
-        """,
-        {"table": f'raw."{feed}"'},
-    )
-    columns = sql.SQL(", ").join(sql.Identifier(row[0]) for row in cursor.fetchall())
+    columns = _columns(cursor, delivery.source.feed)
     cursor.execute(
         sql.SQL(
             """
             WITH fresh AS (
               INSERT INTO {table} ({columns})
-              SELECT {columns} FROM stage AS s WHERE s.outcome IS NULL ORDER BY s.row_number
-              ON CONFLICT (row_hash) DO NOTHING
+              SELECT {values}
+              FROM (
+                SELECT DISTINCT ON (n.row_hash) n.*
+                FROM stage AS n
+                WHERE n.outcome IS NULL AND NOT EXISTS (
+                  SELECT 1 FROM {table} AS t WHERE t.row_hash = n.row_hash
+                )
+                ORDER BY n.row_hash, n.row_number
+              ) AS s
               RETURNING row_hash
             )
             INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, row_hash, outcome)
@@ -482,8 +486,12 @@ def _keep(
             LEFT JOIN fresh AS f ON f.row_hash = s.row_hash
             """
         ).format(
-            table=sql.Identifier("raw", feed),
-            columns=columns,
+            table=sql.Identifier("raw", delivery.source.feed),
+            columns=sql.SQL(", ").join(sql.Identifier(name) for name, _, _ in columns),
+            values=sql.SQL(", ").join(
+                sql.SQL("CAST({} AS {})").format(sql.Identifier("s", name), sql.SQL(kind))
+                for name, kind, _ in columns
+            ),
             delivery_id=sql.Literal(delivery_id),
         )
     )

@@ -122,8 +122,10 @@ CREATE UNIQUE INDEX delivery_identity ON ops.delivery (
 );
 COMMENT ON TABLE ops.delivery IS 'One row per delivered file and layer; scope NULL means the whole county';
 
+-- No foreign key: the loader writes a delivery and its rows together, and looking 300,000 rows up one
+-- by one costs as much as storing them; the check delivered_rows_add_up holds the two together.
 CREATE TABLE ops.delivered (
-  delivery_id integer NOT NULL REFERENCES ops.delivery,
+  delivery_id integer NOT NULL,
   row_number integer NOT NULL,
   key text COLLATE "C",
   scope_key text COLLATE "C",
@@ -158,20 +160,19 @@ WHERE delivery_id IS NULL;
 CREATE INDEX issue_delivery ON ops.issue (delivery_id) WHERE delivery_id IS NOT NULL;
 COMMENT ON TABLE ops.issue IS 'Bad rows, doubts and findings: rule, subject, what to do is in the message of the rule';
 
--- What changed since the last run, and what a step recomputes. Unlogged, emptied by each run.
+-- What changed since the last run, and what a step recomputes. Unlogged; ops.dirty is emptied by each
+-- run, ops.scope by each step. They are read whole, so an index would cost more than it gives.
 CREATE UNLOGGED TABLE ops.dirty (
   kind text COLLATE "C" NOT NULL,
-  key text COLLATE "C" NOT NULL,
-  PRIMARY KEY (kind, key)
+  key text COLLATE "C" NOT NULL
 );
 COMMENT ON TABLE ops.dirty IS 'Keys whose records or results changed in this run';
 CREATE UNLOGGED TABLE ops.scope (
   step text COLLATE "C" NOT NULL,
   kind text COLLATE "C" NOT NULL,
-  key text COLLATE "C" NOT NULL,
-  PRIMARY KEY (step, kind, key)
+  key text COLLATE "C" NOT NULL
 );
-COMMENT ON TABLE ops.scope IS 'Keys that each step recomputes in this run';
+COMMENT ON TABLE ops.scope IS 'Keys that the step under way recomputes';
 
 -- Which rows that people entered a published run has already taken into account.
 CREATE TABLE ops.act_seen (
@@ -250,11 +251,22 @@ AS $$
 $$;
 COMMENT ON FUNCTION ops.column_list(regclass, text, text[]) IS 'Column list of a relation for dynamic SQL';
 
+-- Columns named in marks, for dynamic SQL; the one given where there is none.
+CREATE FUNCTION ops.marked_columns(marks jsonb, prefix text, otherwise text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT coalesce(
+    string_agg(DISTINCT prefix || quote_ident(c.column_name), ', '), prefix || quote_ident(otherwise))
+  FROM jsonb_each(marks) AS m, LATERAL jsonb_array_elements_text(m.value) AS c (column_name)
+$$;
+COMMENT ON FUNCTION ops.marked_columns(jsonb, text, text) IS 'Column list of marks for dynamic SQL';
+
 -- Make target equal to next within the scope, touching only the rows that differ; mark what changed.
 --   key        columns that identify a row
 --   scope      column of target whose values are looked up in ops.scope; NULL: the whole table
 --   owner_step rows of a shared table (ops.issue) that belong to this step; NULL: all rows
---   marks      {kind: column}: what a changed row makes dirty
+--   marks      {kind: [column, ...]}: what a changed row makes dirty
 CREATE FUNCTION ops.replace_rows(
   target regclass, next regclass, key text[], scope text, scope_kind text, step text,
   owner_step text, marks jsonb
@@ -269,6 +281,8 @@ DECLARE
   columns text := ops.column_list(next, '', ARRAY[]::text[]);
   columns_n text := ops.column_list(next, 'n.', ARRAY[]::text[]);
   columns_t text := ops.column_list(next, 't.', ARRAY[]::text[]);
+  marked_n text := ops.marked_columns(marks, 'n.', key[1]);
+  marked_t text := ops.marked_columns(marks, 't.', key[1]);
   mine text := CASE WHEN scope IS NULL THEN 'true' ELSE format(
     't.%I::text IN (SELECT s.key FROM ops.scope AS s WHERE s.step = %L AND s.kind = %L)',
     scope, step, scope_kind) END
@@ -279,32 +293,34 @@ BEGIN
   EXECUTE format('SELECT count(*) FROM %s', next) INTO total;
   IF scope IS NOT NULL THEN
     EXECUTE format(
-      'SELECT count(*) FROM %s AS n WHERE n.%I::text NOT IN (SELECT s.key FROM ops.scope AS s WHERE s.step = %L AND s.kind = %L)',
-      next, scope, step, scope_kind) INTO stray;
+      'SELECT count(*) FROM %s AS n WHERE NOT EXISTS (
+         SELECT 1 FROM ops.scope AS s WHERE s.step = %L AND s.kind = %L AND s.key = n.%I::text)',
+      next, step, scope_kind, scope) INTO stray;
     IF stray > 0 THEN
       RAISE EXCEPTION '% rows for % lie outside the scope of step %', stray, target, step;
     END IF;
   END IF;
-  EXECUTE format('CREATE TEMP TABLE changed_row ON COMMIT DROP AS SELECT * FROM %s LIMIT 0', next);
+  EXECUTE format('CREATE TEMP TABLE changed_row ON COMMIT DROP AS SELECT %s FROM %s AS n LIMIT 0', marked_n, next);
   EXECUTE format(
     'WITH gone AS (DELETE FROM %s AS t WHERE %s AND NOT EXISTS (SELECT 1 FROM %s AS n WHERE %s) RETURNING %s)
-     INSERT INTO changed_row (%s) SELECT * FROM gone', target, mine, next, on_key, columns_t, columns);
+     INSERT INTO changed_row SELECT * FROM gone', target, mine, next, on_key, marked_t);
   GET DIAGNOSTICS deleted = ROW_COUNT;
+  -- What a row was before marks as well as what it becomes.
   EXECUTE format(
-    'INSERT INTO changed_row (%s) SELECT %s FROM %s AS t JOIN %s AS n ON %s WHERE (%s) IS DISTINCT FROM (%s)',
-    columns, columns_t, target, next, on_key, columns_t, columns_n);
+    'INSERT INTO changed_row SELECT %s FROM %s AS t JOIN %s AS n ON %s WHERE (%s) IS DISTINCT FROM (%s)',
+    marked_t, target, next, on_key, columns_t, columns_n);
   GET DIAGNOSTICS updated = ROW_COUNT;
   IF updated > 0 THEN
     EXECUTE format(
       'WITH renewed AS (UPDATE %s AS t SET (%s) = ROW(%s) FROM %s AS n WHERE %s AND (%s) IS DISTINCT FROM (%s) RETURNING %s)
-       INSERT INTO changed_row (%s) SELECT * FROM renewed',
-      target, columns, columns_n, next, on_key, columns_t, columns_n, columns_n, columns);
+       INSERT INTO changed_row SELECT * FROM renewed',
+      target, columns, columns_n, next, on_key, columns_t, columns_n, marked_n);
   END IF;
   EXECUTE format(
     'WITH fresh AS (INSERT INTO %s AS t (%s) SELECT %s FROM %s AS n WHERE NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s) ORDER BY %s RETURNING %s)
-     INSERT INTO changed_row (%s) SELECT * FROM fresh',
+     INSERT INTO changed_row SELECT * FROM fresh',
     target, columns, columns_n, next, target, on_key,
-    (SELECT string_agg(format('n.%I', k), ', ') FROM unnest(key) AS k), columns_t, columns);
+    (SELECT string_agg(format('n.%I', k), ', ') FROM unnest(key) AS k), marked_t);
   GET DIAGNOSTICS inserted = ROW_COUNT;
   unchanged := total - updated - inserted;
   PERFORM ops.mark_dirty('changed_row', marks);
@@ -328,14 +344,15 @@ AS $$
 DECLARE
   columns text := ops.column_list(next, '', ARRAY[]::text[]);
   columns_n text := ops.column_list(next, 'n.', ARRAY[]::text[]);
-  columns_t text := ops.column_list(next, 't.', ARRAY[]::text[]);
   content_n text := ops.column_list(next, 'n.', ARRAY['delivery_id', 'row_number']);
   content_t text := ops.column_list(next, 't.', ARRAY['delivery_id', 'row_number']);
+  marked_n text := ops.marked_columns(marks, 'n.', 'record_key');
+  marked_t text := ops.marked_columns(marks, 't.', 'record_key');
   total bigint;
   opened bigint;
 BEGIN
   EXECUTE format('SELECT count(*) FROM %s', next) INTO total;
-  EXECUTE format('CREATE TEMP TABLE changed_row ON COMMIT DROP AS SELECT * FROM %s LIMIT 0', next);
+  EXECUTE format('CREATE TEMP TABLE changed_row ON COMMIT DROP AS SELECT %s FROM %s AS n LIMIT 0', marked_n, next);
   EXECUTE format(
     'WITH gone AS (
        UPDATE %s AS t SET to_run = %s
@@ -345,8 +362,8 @@ BEGIN
            SELECT 1 FROM %s AS n
            WHERE n.record_key = t.record_key AND (%s) IS NOT DISTINCT FROM (%s))
        RETURNING %s)
-     INSERT INTO changed_row (%s) SELECT * FROM gone',
-    target, run, step, scope_kind, next, content_t, content_n, columns_t, columns);
+     INSERT INTO changed_row SELECT * FROM gone',
+    target, run, step, scope_kind, next, content_t, content_n, marked_t);
   GET DIAGNOSTICS deleted = ROW_COUNT;
   EXECUTE format(
     'WITH fresh AS (
@@ -354,8 +371,8 @@ BEGIN
        WHERE NOT EXISTS (
          SELECT 1 FROM %s AS t WHERE t.record_key = n.record_key AND t.to_run IS NULL)
        RETURNING %s)
-     INSERT INTO changed_row (%s) SELECT * FROM fresh',
-    target, columns, columns_n, run, next, target, columns_t, columns);
+     INSERT INTO changed_row SELECT * FROM fresh',
+    target, columns, columns_n, run, next, target, marked_t);
   GET DIAGNOSTICS opened = ROW_COUNT;
   EXECUTE format(
     'SELECT count(*) FROM %s AS n JOIN %s AS t ON t.record_key = n.record_key AND t.to_run = %s',
@@ -375,6 +392,7 @@ IS 'Close and open versions so that the open ones equal the next rows within a s
 CREATE FUNCTION ops.mark_dirty(source regclass, marks jsonb, condition text DEFAULT 'true')
 RETURNS void
 LANGUAGE plpgsql
+SET enable_nestloop = off
 AS $$
 DECLARE
   mark record;
@@ -387,8 +405,9 @@ BEGIN
       'INSERT INTO ops.dirty (kind, key)
        SELECT DISTINCT %L, t.%I::text FROM %s AS t
        WHERE t.%I IS NOT NULL AND t.%I::text <> '''' AND (%s)
-       ON CONFLICT DO NOTHING',
-      mark.kind, mark.column_name, source, mark.column_name, mark.column_name, condition);
+         AND NOT EXISTS (SELECT 1 FROM ops.dirty AS d WHERE d.kind = %L AND d.key = t.%I::text)',
+      mark.kind, mark.column_name, source, mark.column_name, mark.column_name, condition,
+      mark.kind, mark.column_name);
   END LOOP;
 END
 $$;

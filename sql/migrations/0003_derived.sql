@@ -142,6 +142,18 @@ CREATE TABLE derived.patch_cover (
 CREATE INDEX patch_cover_area ON derived.patch_cover (area_code);
 COMMENT ON TABLE derived.patch_cover IS 'State of the land of each industrial patch in each assessment unit, in official area';
 
+CREATE TABLE derived.patch_gap (
+  patch_code text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C" NOT NULL,
+  township_code text COLLATE "C" NOT NULL,
+  area_m2 numeric NOT NULL,
+  reason text NOT NULL,
+  geom geometry(MultiPolygon, :srid) NOT NULL,
+  PRIMARY KEY (patch_code, parcel_code)
+);
+CREATE INDEX patch_gap_township ON derived.patch_gap (township_code);
+COMMENT ON TABLE derived.patch_gap IS 'Land of each industrial patch that is not covered, by parcel, and why';
+
 CREATE TABLE derived.township_coverage (
   area_code text COLLATE "C" PRIMARY KEY,
   name text NOT NULL,

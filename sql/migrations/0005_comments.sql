@@ -250,6 +250,7 @@ BEGIN
         ('derived', 'link', 'gap', '可信度差 Distance to the runner-up'),
         ('derived', 'link', 'status', '关联状态 Accepted, review or rejected'),
         ('derived', 'seat', 'reason', '落位依据 Reason of the seat state'),
+        ('derived', 'patch_gap', 'reason', '未覆盖原因 Why it is not covered'),
         ('derived', 'seat', 'parcel_code', '主要宗地代码 Main parcel'),
         ('derived', 'allocation', 'method', '分配方法 How the area was allocated'),
         ('derived', 'allocation', 'share', '分配份额 Share of the parcel, 0 to 1'),

@@ -79,7 +79,7 @@ def test_a_patch(contracts):
     assert json.loads(row["extra"]) == {"DLMC": '工业"用地"'}
     assert pd.isna(row["outcome"])
     shape = shapely.from_wkb(row["geom"])
-    assert (shapely.get_srid(shape), shape.geom_type) == (4549, "MultiPolygon")
+    assert shape.geom_type == "MultiPolygon"
     assert result.issues.empty
 
 

@@ -52,7 +52,7 @@ FILLED = {
     ("seat.sql", "reason"): "reason",
     ("seat.sql", "seat_state"): "seat_state",
     ("uncovered_land.sql", "next_step"): "next_action",
-    ("uncovered_land.sql", "reason"): "uncovered_reason",
+    ("patch_gap.sql", "reason"): "uncovered_reason",
     ("unit.sql", "eval_category"): "eval_category",
     ("unit.sql", "eval_state"): "eval_state",
     ("unit.sql", "kind"): "unit_kind",

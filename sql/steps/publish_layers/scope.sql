@@ -83,10 +83,6 @@ UNION
 SELECT 'patch', p.key
 FROM patch AS p
 UNION
-SELECT 'township', t.township_code
-FROM patch AS p
-JOIN core.patch AS t ON t.patch_code = p.key
-UNION
 SELECT 'township', d.key
 FROM dirty AS d
-WHERE d.kind IN ('township', 'area')
+WHERE d.kind = 'township'
