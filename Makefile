@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 DEMO   := demo-county
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-clients client-packages styles docs picture lint lock wheel-check clean
+.PHONY: help setup run bench test test-unit test-clients client-packages styles docs picture lint lock wheel-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ setup: ## install what is missing: PostGIS from the distribution, .venv from the
 
 run: setup ## make the invented county in demo-county/, load it, run it, print the result
 	.venv/bin/diqi demo $(DEMO)
+
+bench: setup ## measure against GeoPandas, ogr2ogr and to_postgis (needs gdal-bin); ARGS="--scale 1"
+	$(PYTHON) tests/bench/bench.py $(ARGS)
 
 test: setup client-packages ## all tests, with real PostGIS and real QGIS
 	$(PYTHON) -m pytest
