@@ -1,6 +1,6 @@
 -- Invariant 1: every delivered row is kept, unchanged or quarantined, and the three sum to the file.
 -- A run looks at the deliveries that it consumes, a full run and diqi check at all.
--- One row: one delivery whose counts do not add up.
+-- One row: one delivery whose counts do not add up, or rows without their delivery.
 WITH args AS (
   SELECT CAST(:is_full AS boolean) AS is_full, CAST(:run_id AS integer) AS run_id
 )
@@ -14,4 +14,10 @@ HAVING d.row_count <> d.kept_count + d.unchanged_count + d.quarantined_count
   OR d.row_count <> count(r.row_number)
   OR d.kept_count <> count(*) FILTER (WHERE r.outcome = 'kept')
   OR d.quarantined_count <> count(*) FILTER (WHERE r.outcome = 'quarantined')
-ORDER BY d.delivery_id
+UNION ALL
+SELECT r.delivery_id, NULL, NULL, count(*)
+FROM args
+JOIN ops.delivered AS r ON args.is_full
+WHERE NOT EXISTS (SELECT 1 FROM ops.delivery AS d WHERE d.delivery_id = r.delivery_id)
+GROUP BY r.delivery_id
+ORDER BY delivery_id

@@ -49,3 +49,16 @@ def test_fault_is_found(make_township: Callable[..., Township], rule: str) -> No
         check_database(township.engine, township.settings)
     assert rule in str(caught.value.params["rule"]).split(", ")
     assert caught.value.exit_code == 8
+
+
+def test_rows_of_no_delivery_are_found(make_township: Callable[..., Township]) -> None:
+    township = make_township()
+    with township.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO ops.delivered (delivery_id, row_number, outcome) VALUES (999, 1, 'kept')"
+            )
+        )
+    with pytest.raises(CheckFailed) as caught:
+        check_database(township.engine, township.settings)
+    assert caught.value.params["rule"] == "delivered_rows_add_up"

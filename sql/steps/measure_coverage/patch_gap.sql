@@ -19,18 +19,27 @@ patch AS (
     ON s.step = 'measure_coverage' AND s.kind = 'patch' AND s.key = t.patch_code
   WHERE t.ellipsoid_area_m2 > 0
 ),
+parcel AS (
+  SELECT DISTINCT pp.parcel_code
+  FROM patch AS t
+  JOIN derived.parcel_patch AS pp ON pp.patch_code = t.patch_code
+),
 -- Why the users of a parcel are not all evaluated; the worst reason is named.
 unit_reason AS (
   SELECT
     m.parcel_code,
     bool_or(u.eval_state = 'no_data') AS has_no_data,
     bool_or(u.eval_state = 'excluded' AND u.state_reason = 'too_large') AS has_too_large
-  FROM derived.unit_member AS m
+  FROM parcel AS p
+  JOIN derived.unit_member AS m ON m.parcel_code = p.parcel_code
   JOIN derived.unit AS u ON u.year = m.year AND u.unit_code = m.unit_code
   GROUP BY m.parcel_code
 ),
 rest AS (
-  SELECT a.parcel_code, a.method FROM derived.allocation AS a WHERE a.enterprise_code = ''
+  SELECT a.parcel_code, a.method
+  FROM parcel AS p
+  JOIN derived.allocation AS a ON a.parcel_code = p.parcel_code
+  WHERE a.enterprise_code = ''
 ),
 under_parcel AS (
   SELECT
