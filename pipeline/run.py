@@ -37,7 +37,7 @@ from pipeline.database import (
 )
 from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.feeds.contracts import Contract, County, load_contracts
-from pipeline.feeds.discover import find_sources
+from pipeline.feeds.discover import ContentHashes, find_sources
 from pipeline.outputs.styles import write_styles
 from pipeline.settings import Settings
 from pipeline.steps import DATED_FEEDS, STEPS, Output, Step
@@ -231,7 +231,9 @@ def _load(
         address_prefixes=settings.codes.address_prefixes,
         extent=settings.county.extent or None,
     )
-    found = find_sources(settings.workspace / "inbox", contracts)
+    hashes = ContentHashes(settings.workspace / ".diqi" / "content-hashes.json")
+    found = find_sources(settings.workspace / "inbox", contracts, hashes)
+    hashes.save()
     deliveries = load_sources(
         connection, found.sources, contracts, county, as_of=as_of, progress=load_watch
     )

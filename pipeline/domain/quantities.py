@@ -7,6 +7,7 @@ between. The one form of decimal text is ``-?digits[.digits]`` without leading o
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -38,6 +39,9 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+# Plain digits without needless zeros, and such a number with no more decimals than are stored.
+_CANONICAL = re.compile(r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]")
+_STORED = re.compile(r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]{0,3}[1-9]")
 
 _DATE_YEAR = "(?P<year>1[89][0-9]{2}|2[0-9]{3}|9999)"
 _DATE_TIME = r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?"
@@ -76,7 +80,7 @@ def parse_number(s: pd.Series) -> pd.DataFrame:
     """
     text = fold(s).str.replace("\u2212", "-", regex=False)
     text = text.where(~text.str.fullmatch(_NOTHING))
-    value = map_unique(text, _decimal_text)
+    value = _map_others(text, _CANONICAL, _decimal_text)
     return pd.DataFrame({"value": value, "problem": _problem(text, value, "not_a_number")})
 
 
@@ -164,6 +168,16 @@ def truncate_pct(ratio: Decimal | Fraction) -> str:
     return f"{_scaled(floor(abs(exact) * 10_000), 2, exact < 0):f} %"
 
 
+def _map_others(
+    text: pd.Series, good: re.Pattern[str], function: Callable[[str], str | None]
+) -> pd.Series:
+    """Apply a function to the texts that are not in a good form already."""
+    is_good = text.str.fullmatch(good).fillna(value=True).astype(bool)
+    if is_good.all():
+        return text
+    return text.where(is_good, map_unique(text.mask(is_good), function))
+
+
 def _decimal_text(text: str) -> str | None:
     """Return the canonical decimal text of one typed number, None where it is none."""
     if _NUMBER.fullmatch(text) is None:
@@ -241,7 +255,8 @@ def _convert(value: pd.Series, unit: str, units: dict[str, Fraction]) -> pd.Seri
         stored = (2 * int(whole + part) * over * shift + parts // 2) // parts
         return _canonical(_scaled(stored, _STORED_DIGITS, text.startswith("-")))
 
-    return map_unique(value.astype("str"), convert)
+    value = value.astype("str")
+    return _map_others(value, _STORED, convert) if over == under else map_unique(value, convert)
 
 
 def _scaled(units: int, digits: int, negative: bool) -> Decimal:

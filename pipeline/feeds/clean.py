@@ -57,6 +57,8 @@ _SHARE_DIGITS = 12
 _WHOLE = "单独所有"
 _WITHOUT_FIGURE = re.compile("共同共有|按份共有|其[他它]共有")
 _LAST_YEAR = 9999
+# What a JSON string cannot hold as it is.
+_JSON_SPECIAL = r'["\\\x00-\x1f]'
 
 _ISSUE_COLUMNS = ("row_number", "rule", "severity", "field", "value", "key", "params")
 
@@ -342,8 +344,7 @@ class _Cleaner:
         value = found["value"].mask(unreadable)
         if column.unit is not None:
             value = self._in_base_unit(name, column, value)
-        low, high = column.minimum, column.maximum
-        outside = map_unique(value, lambda v: _outside(v, low, high)).notna().to_numpy(dtype=bool)
+        outside = _is_outside(value, column.minimum, column.maximum)
         self._report(outside, "field.out_of_range", label, text)
         self._note_problem(name, outside)
         return value.mask(outside)
@@ -473,10 +474,7 @@ class _Cleaner:
                 continue
             label = json.dumps(heading, ensure_ascii=False)
             clean = self.batch.columns[position].str.replace("\0", "", regex=False)
-            text = map_unique(
-                blank_to_na(clean.str.strip()), lambda value: json.dumps(value, ensure_ascii=False)
-            )
-            coded = pa.array(text, pa.string(), from_pandas=True)
+            coded = _json_texts(blank_to_na(clean.str.strip()))
             items.append(pc.binary_join_element_wise(label, coded, ": "))
         if not items:
             return pd.Series("{}", self.index, dtype="str")
@@ -639,6 +637,21 @@ def _join_filled(items: list[pa.Array], separator: str) -> pa.Array:
     return pc.binary_join_element_wise(*items, separator, null_handling="skip")
 
 
+def _json_texts(text: pd.Series) -> pa.Array:
+    """Texts as JSON strings; nearly all of them need no more than quotes."""
+    plain = pa.array(text, pa.string(), from_pandas=True)
+    if isinstance(plain, pa.ChunkedArray):
+        plain = plain.combine_chunks()
+    coded = pc.binary_join_element_wise('"', plain, '"', "")
+    is_special = pc.fill_null(pc.match_substring_regex(plain, _JSON_SPECIAL), fill_value=False)
+    if not pc.any(is_special).as_py():
+        return coded
+    special = [
+        json.dumps(value, ensure_ascii=False) for value in plain.filter(is_special).to_pylist()
+    ]
+    return pc.replace_with_mask(coded, is_special, pa.array(special, pa.string()))
+
+
 def _areas_json(shapes: Shapes) -> pd.Series:
     """Areas before and after a repair, as issue parameters."""
     texts = np.full(len(shapes.rule), None, dtype=object)
@@ -689,11 +702,19 @@ def _share(text: str) -> str | None:
     return f"{half_up(exact, _SHARE_DIGITS).normalize():f}"
 
 
-def _outside(value: str, low: Decimal | None, high: Decimal | None) -> str | None:
-    """The value itself where it lies outside its limits."""
-    is_low = low is not None and Decimal(value) < low
-    is_high = high is not None and Decimal(value) > high
-    return value if is_low or is_high else None
+def _is_outside(value: pd.Series, low: Decimal | None, high: Decimal | None) -> _Mask:
+    """Which figures lie outside their limits, exactly."""
+    # a figure beyond a limit is not within it as a binary fraction either
+    near = pd.to_numeric(value).to_numpy(dtype=float, na_value=np.nan)
+    outside = np.zeros(len(value), dtype=bool)
+    if low is not None:
+        outside |= near <= float(low)
+    if high is not None:
+        outside |= near >= float(high)
+    for place in np.flatnonzero(outside):
+        exact = Decimal(value.iloc[place])
+        outside[place] = (low is not None and exact < low) or (high is not None and exact > high)
+    return outside
 
 
 def _without_last_day(day: str) -> str | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import re
+import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -29,6 +32,9 @@ _DATE_SUFFIX = re.compile(r".*_([12][0-9]{3})([01][0-9])([0-3][0-9])(?:@.*)?")
 _SCOPE_FOLDER = re.compile(r"scope=([0-9A-Z]+(?:,[0-9A-Z]+)*)", re.IGNORECASE)
 _SCOPE_NAME = re.compile(r".*@([0-9]+(?:[,+][0-9]+)*)(?:_[0-9]{8})?")
 _CHUNK = 1 << 20
+# A file that was touched within this time may be touched again without a sign: the coarsest file
+# systems count in steps of two seconds.
+_SETTLED_NS = 3_000_000_000
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,15 @@ class Discovery:
     unknown: list[Path]
 
 
-def find_sources(inbox: Path, contracts: Mapping[str, Contract]) -> Discovery:
+def find_sources(
+    inbox: Path, contracts: Mapping[str, Contract], hash_of: Callable[[Path], str] | None = None
+) -> Discovery:
     """Find the deliveries in an inbox.
 
     A folder named ``YYYY-MM-DD`` above a file, or ``_YYYYMMDD`` at the end of its name, is its
     data date; a folder ``scope=330299001,330299002`` or ``@330299001`` in its name is its scope.
-    One file may serve several feeds.
+    One file may serve several feeds. ``hash_of`` gives the content hash of a file where somebody
+    remembers it (``ContentHashes``).
 
     Shape:  a folder in, missing or not; deliveries in the order of path and feed, and unknown
             files as paths within the inbox.
@@ -77,7 +86,7 @@ def find_sources(inbox: Path, contracts: Mapping[str, Contract]) -> Discovery:
         if not feeds:
             unknown.append(inside)
             continue
-        digest = content_hash(path)
+        digest = (hash_of or content_hash)(path)
         scope, data_date = _scope(inside), _data_date(inside)
         sources += [
             SourceFile(path, inside.as_posix(), feed, scope, data_date, digest) for feed in feeds
@@ -102,6 +111,72 @@ def content_hash(path: Path) -> str:
             while chunk := handle.read(_CHUNK):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+class ContentHashes:
+    """Content hashes that are remembered from one run to the next, in a file.
+
+    A file is read again when it or a file beside it has another size, inode, or time of change
+    (which no program can set), or was changed just before it was read. An inbox that keeps a year
+    of deliveries thus costs no more each night than what is new in it.
+    """
+
+    def __init__(self, memory: Path) -> None:
+        """Remember what ``memory`` says; nothing where it is missing or damaged."""
+        self._memory = memory
+        self._seen: dict[str, list[str]] = {}
+        try:
+            known = json.loads(memory.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            known = {}
+        self._known: dict[str, list[str]] = known if isinstance(known, dict) else {}
+
+    def __call__(self, path: Path) -> str:
+        """The content hash of a file.
+
+        Shape:  a file, or a folder that is one data set, in; a hexadecimal text out.
+        Units:  none.
+        CRS:    none.
+        Errors: OSError where a file cannot be read.
+        Source: as ``content_hash``.
+        """
+        sign, _ = _sign(path)
+        known = self._known.get(str(path))
+        if isinstance(known, list) and len(known) == 2 and known[0] == sign:
+            self._seen[str(path)] = known
+            return known[1]
+        digest = content_hash(path)
+        after, touched = _sign(path)
+        if after == sign and touched < time.time_ns() - _SETTLED_NS:
+            self._seen[str(path)] = [sign, digest]
+        return digest
+
+    def save(self) -> None:
+        """Keep what was asked for since this was made; the rest is forgotten.
+
+        Shape:  nothing in, nothing out.
+        Units:  none.
+        CRS:    none.
+        Errors: none; where the file cannot be written, everything is read again next time.
+        Source: as ``content_hash``.
+        """
+        if self._seen == self._known:
+            return
+        with suppress(OSError):
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            part = self._memory.with_suffix(".part")
+            part.write_text(json.dumps(self._seen, ensure_ascii=False, indent=0), encoding="utf-8")
+            part.replace(self._memory)
+
+
+def _sign(path: Path) -> tuple[str, int]:
+    """By what a file is known without reading it, and when it was changed last (ns)."""
+    found = [(member, member.stat()) for member in _members(path)]
+    sign = ";".join(
+        f"{member.name},{s.st_size},{s.st_ino},{s.st_mtime_ns},{s.st_ctime_ns}"
+        for member, s in found
+    )
+    return sign, max((max(s.st_mtime_ns, s.st_ctime_ns) for _, s in found), default=0)
 
 
 def sidecar(path: Path, suffix: str) -> Path | None:

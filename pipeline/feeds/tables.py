@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,14 @@ class _Header:
     last_row: int
     names: list[tuple[str, ...]]
     match: Match
+
+
+class _Record(NamedTuple):
+    """A row that is a record: its number, its cells, and these as text."""
+
+    number: int
+    row: _Row
+    texts: list[str]
 
 
 @contextmanager
@@ -235,39 +243,48 @@ def _unit_line(top: list[_Row], header: _Header) -> dict[int, str]:
 
 def _records(
     rows: Iterable[_Row], first_number: int, header: _Header, ignored: list[int]
-) -> Iterator[tuple[int, _Row]]:
+) -> Iterator[_Record]:
     """The rows that are records, with their numbers."""
     headings = [normalise_heading(names[0]) for names in header.names]
     for number, row in enumerate(rows, start=first_number):
-        filled = [text for cell in row if (text := _text(cell))]
-        if not filled or _is_no_record(filled, row, headings):
+        texts = [_text(cell) for cell in row]
+        filled = [text for text in texts if text]
+        if not filled or _is_no_record(filled, texts, headings):
             ignored.append(number)
         else:
-            yield number, row
+            yield _Record(number, row, texts)
 
 
-def _is_no_record(filled: list[str], row: _Row, headings: list[str]) -> bool:
+def _is_no_record(filled: list[str], texts: list[str], headings: list[str]) -> bool:
     first = "".join(filled[0].split())
     if _TOTAL.fullmatch(first):
         return True
     if len(filled) <= 2 and _NOTE.fullmatch(first):
         return True
-    named = [normalise_heading(_text(cell)) for cell in row]
-    return len(filled) > 1 and all(
+    # the headings once more, as on every page of a printed table
+    if len(filled) == 1 or normalise_heading(first) not in headings:
+        return False
+    named = [normalise_heading(text) for text in texts]
+    return all(
         not text or (i < len(headings) and text == headings[i]) for i, text in enumerate(named)
     )
 
 
-def _batches(records: Iterator[tuple[int, _Row]], width: int) -> Iterator[RawBatch]:
+def _batches(records: Iterator[_Record], width: int) -> Iterator[RawBatch]:
     while batch := list(islice(records, BATCH_ROWS)):
-        numbers = np.array([number for number, _ in batch], dtype=np.int64)
+        numbers = np.array([record.number for record in batch], dtype=np.int64)
+        cells = list(zip_longest(*(record.row for record in batch), fillvalue=""))
+        texts = list(zip_longest(*(record.texts for record in batch), fillvalue=""))
         columns: list[pd.Series] = []
         numeric: list[npt.NDArray[np.bool_] | None] = []
+        nothing = ("",) * len(batch)
         for position in range(width):
-            cells = [row[position] if position < len(row) else "" for _, row in batch]
-            is_number = np.array([isinstance(cell, float | int) for cell in cells], dtype=bool)
-            texts = pd.Series([_text(cell) for cell in cells], dtype="str")
-            columns.append(texts.where(texts != ""))
+            column, text = (
+                table[position] if position < len(table) else nothing for table in (cells, texts)
+            )
+            values = pd.Series(text, dtype="str")
+            columns.append(values.where(values != ""))
+            is_number = np.array([isinstance(cell, float | int) for cell in column], dtype=bool)
             numeric.append(is_number if is_number.any() else None)
         yield RawBatch(numbers, columns, numeric)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
 
@@ -35,6 +35,8 @@ STEP = "load_feeds"
 Progress = Callable[[str, int, int | None], None]
 
 _LISTED_LINES = 50
+# Batches that are read and cleaned before the server asks for them; each of some 25 MB.
+_AHEAD = 3
 _Driver = psycopg.Connection[Any]
 
 
@@ -109,6 +111,7 @@ def load_sources(
     results: list[DeliveryResult] = []
     refusals: list[SourceError] = []
     twins = _twins(sources)
+    deliveries: list[_Delivery] = []
     for source in sorted(
         sources, key=lambda s: (s.data_date or as_of, FEEDS.index(s.feed), s.scope or (), s.name)
     ):
@@ -118,21 +121,102 @@ def load_sources(
         delivery = _Delivery(source, contract, county, source.data_date or as_of, contract_hash)
         if delivery.data_date > as_of:
             results.append(DeliveryResult(source, "not_due", delivery.data_date))
-            continue
-        try:
-            others = twins[_place(source)]
-            if len(others) > 1:
-                files = ", ".join(sorted(others.values()))
-                raise SourceError("source.two_files", feed=source.feed, files=files)
-            with driver.transaction():
-                results.append(_load(driver, delivery, progress))
-        except SourceError as error:
-            refusals.append(error)
-            with driver.transaction():
-                _record_refusal(driver, delivery, error)
+        else:
+            deliveries.append(delivery)
+    with driver.transaction():
+        unread = _unread(driver, deliveries)
+    with closing(_Reader(unread)) as reader:
+        for delivery in deliveries:
+            source = delivery.source
+            try:
+                others = twins[_place(source)]
+                if len(others) > 1:
+                    files = ", ".join(sorted(others.values()))
+                    raise SourceError("source.two_files", feed=source.feed, files=files)
+                with driver.transaction():
+                    results.append(_load(driver, delivery, reader, progress))
+            except SourceError as error:
+                refusals.append(error)
+                with driver.transaction():
+                    _record_refusal(driver, delivery, error)
     if refusals:
         raise refusals[0]
     return results
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A piece of a delivery: its layer comes first, then its batches, then the end or an error."""
+
+    delivery: _Delivery
+    layer: OpenLayer | None = None
+    batch: CleanBatch | None = None
+    rows: int = 0
+    error: SourceError | None = None
+
+
+class _Reader:
+    """Reads and cleans deliveries in a thread of its own, some batches ahead of the server.
+
+    While the server stores one file, the next is being read. The thread never touches the database.
+    """
+
+    def __init__(self, deliveries: list[_Delivery]) -> None:
+        self._deliveries = deliveries
+        self._wanted: _Delivery | None = None
+        self._pieces = self._read()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._coming = deque(self._thread.submit(next, self._pieces, None) for _ in range(_AHEAD))
+
+    def close(self) -> None:
+        """Stop reading, and close the file that is open."""
+        self._thread.shutdown(cancel_futures=True)
+        self._pieces.close()
+
+    def pieces(self, delivery: _Delivery) -> Iterator[_Piece]:
+        """The layer and the batches of one delivery; what is left of earlier ones is dropped.
+
+        Errors: SourceError where the file cannot be read.
+        """
+        self._wanted = delivery
+        while True:
+            piece = self._coming.popleft().result()
+            assert piece is not None  # noqa: S101 - who asks in order is served before the end
+            self._coming.append(self._thread.submit(next, self._pieces, None))
+            if piece.delivery is not delivery:
+                continue
+            if piece.error is not None:
+                raise piece.error
+            if piece.layer is None and piece.batch is None:
+                return
+            yield piece
+
+    def _read(self) -> Generator[_Piece]:
+        for place, delivery in enumerate(self._deliveries):
+            later = self._deliveries[place + 1 :]
+            try:
+                with _open(delivery) as layer:
+                    yield _Piece(delivery, layer=layer)
+                    for batch in layer.batches:
+                        clean = clean_batch(batch, layer, delivery.contract, delivery.county)
+                        yield _Piece(delivery, batch=clean, rows=len(batch.row_number))
+                        if any(self._wanted is other for other in later):
+                            break
+                yield _Piece(delivery)
+            except SourceError as error:
+                yield _Piece(delivery, error=error)
+
+
+def _unread(driver: _Driver, deliveries: list[_Delivery]) -> list[_Delivery]:
+    """Deliveries that may be new: those not known yet, and all later ones of the same feed."""
+    feeds: set[str] = set()
+    unread: list[_Delivery] = []
+    with driver.cursor() as cursor:
+        for delivery in deliveries:
+            if delivery.source.feed in feeds or not _is_known(cursor, delivery):
+                feeds.add(delivery.source.feed)
+                unread.append(delivery)
+    return unread
 
 
 def _driver(connection: Connection) -> _Driver:
@@ -156,7 +240,9 @@ def _twins(sources: Iterable[SourceFile]) -> dict[tuple[object, ...], dict[str, 
     return twins
 
 
-def _load(driver: _Driver, delivery: _Delivery, progress: Progress) -> DeliveryResult:
+def _load(
+    driver: _Driver, delivery: _Delivery, reader: _Reader, progress: Progress
+) -> DeliveryResult:
     """Load one delivery inside the transaction that is open."""
     source = delivery.source
     with driver.cursor() as cursor:
@@ -165,23 +251,18 @@ def _load(driver: _Driver, delivery: _Delivery, progress: Progress) -> DeliveryR
         _refuse_mixed_scope(cursor, delivery)
         # what was refused before may be right by now
         cursor.execute(_FORGET_REFUSAL, delivery.identity)
-        with _open(delivery) as layer:
-            delivery_id = _insert_delivery(cursor, delivery, layer)
-            _create_stage(cursor, source.feed)
-            rows = 0
+        pieces = reader.pieces(delivery)
+        layer = next(pieces).layer
+        assert layer is not None  # noqa: S101 - the first piece is the layer
+        delivery_id = _insert_delivery(cursor, delivery, layer)
+        _create_stage(cursor, source.feed)
+        rows = 0
+        progress(source.name, rows, layer.row_total)
+        for piece in pieces:
+            assert piece.batch is not None  # noqa: S101 - the others are batches
+            _stage(driver, delivery, delivery_id, piece.batch)
+            rows += piece.rows
             progress(source.name, rows, layer.row_total)
-            with ThreadPoolExecutor(max_workers=1) as writer:
-                # the server takes one batch while the next is read and cleaned
-                written: Future[None] | None = None
-                for batch in layer.batches:
-                    clean = clean_batch(batch, layer, delivery.contract, delivery.county)
-                    if written is not None:
-                        written.result()
-                    written = writer.submit(_stage, driver, delivery, delivery_id, clean)
-                    rows += len(batch.row_number)
-                    progress(source.name, rows, layer.row_total)
-                if written is not None:
-                    written.result()
         if rows == 0:
             raise SourceError("source.empty", file=source.name, layer=layer.name)
         cursor.execute("ANALYZE stage")
@@ -387,7 +468,10 @@ def _set_aside_outside_scope(
 def _set_aside_duplicates(
     cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int
 ) -> None:
-    """Different rows of a key: none can be believed. Equal rows are one record, with a warning."""
+    """Different rows of a key: none can be believed. Equal rows are one record, with a warning.
+
+    Of equal rows the first brings the content, the others find it there.
+    """
     cursor.execute(
         """
         WITH repeated AS (
@@ -398,7 +482,7 @@ def _set_aside_duplicates(
           GROUP BY s.key
           HAVING count(*) > 1
         ), stray AS (
-          UPDATE stage AS s SET outcome = CASE WHEN r.contents > 1 THEN 'quarantined' END
+          UPDATE stage AS s SET outcome = CASE WHEN r.contents > 1 THEN 'quarantined' ELSE 'unchanged' END
           FROM repeated AS r
           WHERE s.outcome IS NULL AND s.key = r.key
             AND (r.contents > 1 OR s.row_number <> r.first_row)
@@ -461,27 +545,17 @@ def _keep(
             WITH fresh AS (
               INSERT INTO {table} ({columns})
               SELECT {values}
-              FROM (
-                SELECT DISTINCT ON (n.row_hash) n.*
-                FROM stage AS n
-                WHERE n.outcome IS NULL AND NOT EXISTS (
-                  SELECT 1 FROM {table} AS t WHERE t.row_hash = n.row_hash
-                )
-                ORDER BY n.row_hash, n.row_number
-              ) AS s
+              FROM stage AS s
+              WHERE s.outcome IS NULL AND NOT EXISTS (
+                SELECT 1 FROM {table} AS t WHERE t.row_hash = s.row_hash
+              )
               RETURNING row_hash
             )
             INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, row_hash, outcome)
             SELECT
               {delivery_id}, s.row_number, s.key, s.scope_key,
-              CASE WHEN s.outcome IS NULL THEN s.row_hash END,
-              CASE
-                WHEN s.outcome IS NOT NULL THEN s.outcome
-                WHEN f.row_hash IS NULL THEN 'unchanged'
-                -- of equal rows the first brings the content, the others find it there
-                WHEN row_number() OVER (PARTITION BY s.row_hash ORDER BY s.row_number) > 1 THEN 'unchanged'
-                ELSE 'kept'
-              END
+              CASE WHEN s.outcome IS DISTINCT FROM 'quarantined' THEN s.row_hash END,
+              coalesce(s.outcome, CASE WHEN f.row_hash IS NULL THEN 'unchanged' ELSE 'kept' END)
             FROM stage AS s
             LEFT JOIN fresh AS f ON f.row_hash = s.row_hash
             """

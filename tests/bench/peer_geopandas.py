@@ -247,7 +247,8 @@ def divide(county: County, links: pd.DataFrame) -> pd.DataFrame:
     """Share the parcels out among their users, '' for what is left, by the ladder."""
     use = links.merge(county.parcels[["parcel_code", "area_m2"]], on="parcel_code")
     leases, rights = county.leases, county.rights
-    let = leases[leases["is_sub"]].drop(columns="enterprise_code")
+    works = pd.MultiIndex.from_frame(leases[PAIR]).isin(pd.MultiIndex.from_frame(links[PAIR]))
+    let = leases[leases["is_sub"] & works].drop(columns="enterprise_code")
     let = let.rename(columns={"出租方统一社会信用代码": "enterprise_code"})
     first = leases[~leases["is_sub"]]
     for name, table, column in (

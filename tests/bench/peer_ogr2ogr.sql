@@ -203,7 +203,11 @@ WITH known AS (
     GROUP BY parcel_code, enterprise_code
   ) AS r ON r.parcel_code = l.parcel_code AND r.enterprise_code = l.enterprise_code
   LEFT JOIN (
-    SELECT parcel_code, lessor, sum(land_m2) AS land_m2 FROM rented WHERE is_sub GROUP BY parcel_code, lessor
+    SELECT n.parcel_code, n.lessor, sum(n.land_m2) AS land_m2
+    FROM rented AS n
+    JOIN links AS l ON l.parcel_code = n.parcel_code AND l.enterprise_code = n.enterprise_code
+    WHERE n.is_sub
+    GROUP BY n.parcel_code, n.lessor
   ) AS s ON s.parcel_code = l.parcel_code AND s.lessor = l.enterprise_code
   LEFT JOIN (
     SELECT parcel_code, enterprise_code, sum(share) AS share FROM owned GROUP BY parcel_code, enterprise_code

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pyogrio
 import pyproj
@@ -29,6 +30,7 @@ from pipeline.workspace import create_workspace
 
 SCALE = 0.02
 SEED = 5
+NIGHTS = 5
 M2 = 0.01
 PAIR = ["enterprise_code", "parcel_code"]
 AREAS = ["base", "linked", "evaluated", "transition", "covered"]
@@ -302,10 +304,10 @@ def test_coverage_agrees_with_a_grid_of_points(
 # ---- Nights ------------------------------------------------------------------------------------
 
 
-def test_nights_equal_a_rebuild_and_the_truth(make_county: Callable[[], Township]) -> None:
+def test_nights_equal_rebuilds_and_the_truth(make_county: Callable[[], Township]) -> None:
     township = make_county()
     workspace = township.settings.workspace
-    for night in (1, 2):
+    for night in range(1, NIGHTS + 1):
         day = FIRST_NIGHT + dt.timedelta(days=night)
         before = state(township.engine)
         generate(workspace, scale=SCALE, seed=SEED, night=night)
@@ -318,10 +320,41 @@ def test_nights_equal_a_rebuild_and_the_truth(make_county: Callable[[], Township
         precision, recall = precision_and_recall(township.engine, truth_of(workspace, day))
         assert precision >= 0.97
         assert recall >= 0.95
-    rebuild(township, day)
-    assert differences(after, state(township.engine)) == {}
+        rebuild(township, day)
+        assert differences(after, state(township.engine)) == {}
     kinds = query(township.engine, "SELECT DISTINCT kind FROM core.parcel_lineage")["kind"]
     assert set(kinds) == {"split", "merged", "renumbered"}
+
+
+def test_land_let_to_a_closed_firm_stays_with_its_lessor(
+    make_county: Callable[[], Township],
+) -> None:
+    township = make_county()
+    inbox = township.settings.workspace / "inbox"
+    sub = query(
+        township.engine,
+        """
+        SELECT n.lease_no, n.parcel_code, n.lessee_code, n.lessor_code, o.land_area_m2 AS rented, n.land_area_m2 AS let
+        FROM core.lease AS n
+        JOIN derived.allocation AS a ON a.parcel_code = n.parcel_code AND a.enterprise_code = n.lessee_code
+          AND a.role = 'sub_tenant' AND a.method = 'signed'
+        JOIN core.lease AS o ON o.parcel_code = n.parcel_code AND o.lessee_code = n.lessor_code
+        """,
+    ).iloc[0]
+    allocated = f"""
+        SELECT allocated_m2 FROM derived.allocation
+        WHERE parcel_code = '{sub.parcel_code}' AND enterprise_code = '{sub.lessor_code}'
+        """
+    assert query(township.engine, allocated)["allocated_m2"][0] == sub.rented - sub.let
+    book = openpyxl.load_workbook(inbox / FIRST_NIGHT.isoformat() / "企业名录.xlsx")
+    closed = [row for row in book.active.iter_rows() if sub.lessee_code in {c.value for c in row}]
+    (status,) = [cell for cell in closed[0] if cell.value == "存续"]
+    status.value = "注销"
+    day = FIRST_NIGHT + dt.timedelta(days=1)
+    (inbox / day.isoformat()).mkdir()
+    book.save(inbox / day.isoformat() / "企业名录.xlsx")
+    township.run(day)
+    assert query(township.engine, allocated)["allocated_m2"][0] == sub.rented
 
 
 # ---- Noise -------------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import pytest
 
+from pipeline.feeds import discover
 from pipeline.feeds.contracts import load_contracts
-from pipeline.feeds.discover import content_hash, find_sources
+from pipeline.feeds.discover import ContentHashes, content_hash, find_sources
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
 
@@ -102,3 +104,42 @@ def test_content_is_the_file_with_its_companions(tmp_path):
     assert content_hash(tmp_path / "b/other.shp") != first
     put(tmp_path, "a/DLTB.cpg")
     assert content_hash(tmp_path / "a/DLTB.shp") != first
+
+
+def test_a_settled_file_is_read_once(tmp_path, monkeypatch):
+    put(tmp_path, "DLTB.shp", "DLTB.dbf")
+    monkeypatch.setattr(discover, "_SETTLED_NS", -3_600_000_000_000)
+    memory = tmp_path / ".diqi" / "hashes.json"
+    hashes = ContentHashes(memory)
+    first = hashes(tmp_path / "DLTB.shp")
+    hashes.save()
+
+    def must_not_read(path):
+        raise AssertionError(f"{path} is read again")
+
+    with monkeypatch.context() as nothing_is_read:
+        nothing_is_read.setattr(discover, "content_hash", must_not_read)
+        assert ContentHashes(memory)(tmp_path / "DLTB.shp") == first
+    # of the same size, at the same time as far as a program can set it
+    before = (tmp_path / "DLTB.dbf").stat()
+    (tmp_path / "DLTB.dbf").write_bytes(b"X" * before.st_size)
+    os.utime(tmp_path / "DLTB.dbf", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (
+        ContentHashes(memory)(tmp_path / "DLTB.shp") == content_hash(tmp_path / "DLTB.shp") != first
+    )
+
+
+def test_what_was_just_written_is_not_remembered(tmp_path):
+    put(tmp_path, "DLTB.shp")
+    hashes = ContentHashes(tmp_path / "hashes.json")
+    assert hashes(tmp_path / "DLTB.shp") == content_hash(tmp_path / "DLTB.shp")
+    hashes.save()
+    assert not (tmp_path / "hashes.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"a": 1}'])
+def test_a_damaged_memory_is_no_memory(tmp_path, content):
+    put(tmp_path, "DLTB.shp")
+    (tmp_path / "hashes.json").write_text(content, encoding="utf-8")
+    hashes = ContentHashes(tmp_path / "hashes.json")
+    assert hashes(tmp_path / "DLTB.shp") == content_hash(tmp_path / "DLTB.shp")

@@ -14,9 +14,13 @@ import pytest
 import shapely
 
 from pipeline.demo.generator import HIGH, NONE, generate
+from pipeline.demo.generator.cover import read_base
+from pipeline.demo.generator.economy import begin
 from pipeline.demo.generator.land import Land, plant_parcels
 from pipeline.demo.generator.lattice import CELL_M, CENTRE, Lattice
+from pipeline.demo.generator.nights import next_night
 from pipeline.demo.generator.survey import equal_area_plane, survey_area
+from pipeline.demo.generator.truth import divide, find_links, leases_in_force
 from pipeline.demo.generator.words import credit_codes, enterprise_names, village_names
 from pipeline.domain.codes import check_credit_code, normalise_certificate, parse_parcel_code
 
@@ -241,6 +245,35 @@ def test_truth_adds_up(county: Path) -> None:
     assert (covered <= linked + 1e-3).all()
     assert (linked <= base + 1e-3).all()
     assert set(truth["seats"]["seat_state"]) >= {"linked", "off_site", "no_industrial_premises"}
+
+
+def test_land_let_to_a_closed_firm_stays_with_its_lessor() -> None:
+    land = Land(0.02, SEED)
+    state = begin(land, read_base(land, lambda chunk: None))
+    leases = leases_in_force(state)
+    sub = leases[leases["is_sub"]].iloc[0]
+
+    def lessor_has() -> float:
+        links = find_links(state, leases)
+        shares = divide(state, leases, links[links["is_decidable"]])
+        mine = (shares["parcel"] == sub["parcel"]) & (shares["enterprise"] == sub["lessor"])
+        return float(shares.loc[mine, "m2"].iloc[0])
+
+    before = lessor_has()
+    state.enterprises.loc[sub["lessee"], "status"] = "注销"
+    assert lessor_has() == pytest.approx(before + sub["land_m2"], abs=1e-4)
+
+
+def test_leases_do_not_end_where_a_building_would_place_the_lessee() -> None:
+    land = Land(0.05, SEED)
+    base = read_base(land, lambda chunk: None)
+    state = begin(land, base)
+    lessees = state.leases["lessee"].unique()
+    state.footprints.loc[state.footprints.index[: len(lessees) // 2], "enterprise"] = lessees[::2]
+    after = next_night(land, base, state, 1)
+    ended = after.leases.index[after.leases["last"] != state.leases["last"]]
+    assert len(ended) > 0
+    assert not after.leases.loc[ended, "lessee"].isin(lessees[::2]).any()
 
 
 def test_base_of_the_units_is_the_official_area(county: Path, patches) -> None:

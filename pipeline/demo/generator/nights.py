@@ -147,7 +147,10 @@ def _vacant(state: State) -> Ints:
 
 
 def _endable(state: State) -> Ints:
-    """Rows of leases in force from which nobody else has a lease."""
+    """Rows of leases in force from which nobody else has a lease.
+
+    Not of lessees of whom a building stands on land that they left: it would place them there.
+    """
     day = np.datetime64(state.day, "D")
     leases = state.leases
     lessors = leases[leases["lessor_kind"] == "enterprise"]
@@ -155,7 +158,8 @@ def _endable(state: State) -> Ints:
         pd.MultiIndex.from_frame(lessors[["parcel", "lessor"]])
     )
     in_force = (leases["start"] <= day) & (day <= leases["last"])
-    return np.flatnonzero(in_force & ~has_sub)
+    builds = leases["lessee"].isin(state.footprints["enterprise"])
+    return np.flatnonzero(in_force & ~has_sub & ~builds)
 
 
 def _give_numbers(state: State, count: int) -> tuple[Ints, Ints]:

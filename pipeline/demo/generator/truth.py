@@ -241,7 +241,10 @@ def divide(state: State, leases: pd.DataFrame, links: pd.DataFrame) -> pd.DataFr
     use = _joined(use, rented, key, "land_m2", "rented")
     use = _joined(use, rented[~rented["is_sub"]], key, "land_m2", "first")
     use = _joined(use, rented, key, "floor_m2", "floor")
-    let = leases[leases["is_sub"]].rename(columns={"lessor": "enterprise"})
+    # what is let to nobody who works there stays with the lessor
+    lessees = pd.MultiIndex.from_frame(leases[["parcel", "lessee"]])
+    works = lessees.isin(pd.MultiIndex.from_frame(use[key]))
+    let = leases[leases["is_sub"] & works].rename(columns={"lessor": "enterprise"})
     use = _joined(use, let, key, "land_m2", "let")
     held = state.rights[
         (state.rights["holder_kind"] == "enterprise") & (state.rights["state"] == "1")

@@ -15,7 +15,7 @@ evidence AS (
   JOIN core.lease AS l ON l.parcel_code = d.key AND l.to_run IS NULL
   WHERE d.kind = 'parcel'
 ),
--- Versions of changed parcels, where drawings and points are looked for.
+-- Versions of changed parcels; whose drawings and points lie near them is looked at again.
 place AS (
   SELECT p.geom
   FROM dirty AS d
@@ -75,11 +75,11 @@ JOIN core.enterprise AS e ON e.to_run IS NULL AND e.certificate_key = v.certific
 UNION
 SELECT 'enterprise', f.enterprise_code
 FROM place AS p
-JOIN core.footprint AS f ON f.to_run IS NULL AND ST_Intersects(f.geom, p.geom)
+JOIN core.footprint AS f ON f.to_run IS NULL AND f.enterprise_code IS NOT NULL AND f.geom && p.geom
 UNION
 SELECT 'enterprise', e.enterprise_code
 FROM place AS p
-JOIN core.enterprise AS e ON e.to_run IS NULL AND ST_Intersects(p.geom, e.geom)
+JOIN core.enterprise AS e ON e.to_run IS NULL AND e.geom && p.geom
 UNION
 -- The township that an address names depends on the townships' names.
 SELECT 'enterprise', e.enterprise_code
