@@ -3,6 +3,7 @@
 
 PYTHON := .venv/bin/python
 DEMO   := demo-county
+DRAW    = /usr/bin/python3 gis_layers/render_picture.py $(DEMO)/out/diqi-gpkg.qgz
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run bench test test-unit test-clients client-packages styles docs picture lint lock wheel-check clean
@@ -39,8 +40,9 @@ styles: client-packages ## write the QGIS styles and the project template anew
 docs: setup ## write the reference pages anew
 	$(PYTHON) docs/reference/build.py
 
-picture: run client-packages ## draw the picture of the README
-	/usr/bin/python3 gis_layers/render_picture.py $(DEMO)/out/diqi-gpkg.qgz Coverage docs/images/township.png
+picture: run client-packages ## draw the pictures of README and tutorial: a new demo-county, first day
+	$(DRAW) Coverage docs/images/county.png
+	$(DRAW) Coverage docs/images/land.png 青岚高新技术产业区
 
 lint: setup ## ruff, mypy, sqlfluff, and no address in the lock
 	$(PYTHON) -m ruff check .

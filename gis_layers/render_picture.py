@@ -1,11 +1,12 @@
-"""Draw one map theme of a published project, with its enterprises, in a real QGIS.
+"""Draw one map theme of a published project in a real QGIS, with its legend.
 
 Run by ``make picture`` with the system's Python, which has the ``qgis`` package:
 
-    render_picture.py PROJECT.qgz THEME PICTURE.png
+    render_picture.py PROJECT.qgz THEME PICTURE.png [PLACE]
 
-THEME is a word of the theme's name in ``project.toml``. Layers, styles and labels are those of the
-project.
+THEME is a word of the theme's name in ``project.toml``. PLACE is the name of a township or zone: its
+industrial land is drawn, with the enterprises on top; without it the whole county. Layers, styles
+and labels are those of the project, and the scale decides what is seen, as on the screen.
 """
 
 from __future__ import annotations
@@ -18,42 +19,64 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from qgis.core import (
     QgsApplication,
+    QgsExpression,
     QgsExpressionContext,
     QgsExpressionContextUtils,
+    QgsLabelingEngineSettings,
     QgsMapRendererSequentialJob,
     QgsMapSettings,
     QgsProject,
     QgsRectangle,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QRect, QSize
+from qgis.PyQt.QtCore import QSize
 from qgis.PyQt.QtGui import QColor, QFont, QImage, QPainter
 
-SIZE = QSize(1400, 900)
-DPI = 96
-# Drawn over the theme; the names of enterprises then stand instead of the codes of parcels.
-TOP, BELOW = "enterprise", "parcel"
-# The legend, in pixels: its upper left corner and the height of a line.
-LEFT, TOP_EDGE, LINE = 580, 50, 26
+HEIGHT = 900  # of the picture, in pixels
+WIDEST = 1150  # the map, in pixels; the legend stands beside it
+# Dots per inch, which decide the scale: the county beyond 1:50,000, where townships have their
+# colour, the land of a zone within 1:5,000, where enterprises have their names.
+COUNTY_DPI, PLACE_DPI = 144, 110
+COUNTY_MARGIN, PLACE_MARGIN = 0.02, 0.06  # around what is drawn, as a share of it
+UNITS, ENTERPRISES, PARCELS, PATCHES = (
+    "township_coverage",
+    "enterprise",
+    "parcel",
+    "industrial_patch",
+)
+# The legend, in pixels: its width, its inner margin, the height of a line and of its text.
+PANEL, INSET, LINE, TEXT = 270, 22, 28, 17
 
 
-def draw(project: QgsProject, theme: str) -> QImage:
-    """Return the picture of a theme, with the enterprises on top."""
+def draw(project: QgsProject, theme: str, place: str | None) -> QImage:
+    """Return the picture of a theme, with its legend on the right."""
     named = {layer.shortName(): layer for layer in project.mapLayers().values()}
     visible = set(project.mapThemeCollection().mapThemeVisibleLayerIds(theme))
     order = [layer for layer in project.layerTreeRoot().layerOrder() if layer.id() in visible]
-    if named[TOP] not in order:
-        order.insert(0, named[TOP])
-    named[BELOW].setLabelsEnabled(False)
+    if place is not None and named[ENTERPRISES] not in order:
+        order.insert(0, named[ENTERPRISES])
+        # the names of enterprises stand instead of the codes of parcels
+        named[PARCELS].setLabelsEnabled(False)
+    if place is None:
+        dpi, margin = COUNTY_DPI, COUNTY_MARGIN
+        view = QgsRectangle(project.viewSettings().defaultViewExtent())
+    else:
+        dpi, margin = PLACE_DPI, PLACE_MARGIN
+        view = industrial_land(named[UNITS], named[PATCHES], place)
+    view.grow(margin * max(view.width(), view.height()))
     settings = QgsMapSettings()
     settings.setLayers(order)
     settings.setDestinationCrs(project.crs())
     settings.setTransformContext(project.transformContext())
-    settings.setOutputSize(SIZE)
-    settings.setOutputDpi(DPI)
+    settings.setOutputSize(QSize(min(WIDEST, round(HEIGHT * view.width() / view.height())), HEIGHT))
+    settings.setOutputDpi(dpi)
     settings.setBackgroundColor(QColor("#ffffff"))
-    settings.setExtent(frame(project, named[BELOW]))
+    settings.setExtent(view)
     settings.setFlag(QgsMapSettings.Antialiasing)
+    labels = project.labelingEngineSettings()
+    # no names that the edge cuts off
+    labels.setFlag(QgsLabelingEngineSettings.UsePartialCandidates, False)
+    settings.setLabelingEngineSettings(labels)
     context = QgsExpressionContext()
     context.appendScopes(QgsExpressionContextUtils.globalProjectLayerScopes(None))
     context.appendScope(QgsExpressionContextUtils.mapSettingsScope(settings))
@@ -64,50 +87,63 @@ def draw(project: QgsProject, theme: str) -> QImage:
     problems = [f"{error.layerID}: {error.message}" for error in job.errors()]
     if problems:
         raise SystemExit("\n".join(problems))
-    image = job.renderedImage()
-    draw_legend(image, order)
-    return image
+    shown = [layer for layer in order if layer.isInScaleRange(settings.scale())]
+    # the units fade where something is drawn on them
+    shown = [layer for layer in shown if layer != named[UNITS]] or shown
+    heading = [project.title() if place is None else place, theme.split(maxsplit=1)[0]]
+    return with_legend(job.renderedImage(), heading, shown)
 
 
-def frame(project: QgsProject, parcels: QgsVectorLayer) -> QgsRectangle:
-    """Return the project's first view in full width, with the parcels in the middle."""
-    view = QgsRectangle(project.viewSettings().defaultViewExtent())
-    width = view.width() * 1.02
-    height = width * SIZE.height() / SIZE.width()
-    middle = parcels.extent().center().y()
-    left = view.center().x() - width / 2
-    return QgsRectangle(left, middle - height / 2, left + width, middle + height / 2)
+def industrial_land(units: QgsVectorLayer, patches: QgsVectorLayer, place: str) -> QgsRectangle:
+    """Return the extent of the industrial patches in a township or zone."""
+    named = QgsExpression.createFieldEqualityExpression("name", place)
+    unit = next(units.getFeatures(named), None)
+    if unit is None:
+        raise SystemExit(f"no township or zone {place}")
+    view = QgsRectangle()
+    view.setMinimal()
+    for patch in patches.getFeatures(unit.geometry().boundingBox()):
+        if unit.geometry().intersects(patch.geometry().pointOnSurface()):
+            view.combineExtentWith(patch.geometry().boundingBox())
+    if view.isNull():
+        raise SystemExit(f"no industrial land in {place}")
+    return view
 
 
-def draw_legend(image: QImage, layers: list[QgsVectorLayer]) -> None:
-    """Draw the symbols of each layer but the last, the ground, one column per layer."""
-    columns = [(layer.title(), layer.renderer().legendSymbolItems()) for layer in layers[:-1]]
-    height = LINE * (1 + max(len(items) for _, items in columns))
-    painter = QPainter(image)
+def with_legend(image: QImage, heading: list[str], layers: list[QgsVectorLayer]) -> QImage:
+    """Return the picture with a panel that holds the heading and the symbols of the layers."""
+    picture = QImage(image.width() + PANEL, image.height(), QImage.Format_RGB32)
+    picture.fill(QColor("#ffffff"))
+    painter = QPainter(picture)
     painter.setRenderHint(QPainter.Antialiasing)
-    font = QFont("WenQuanYi Micro Hei")
-    font.setPixelSize(17)
+    painter.drawImage(0, 0, image)
     painter.setPen(QColor("#222222"))
-    painter.fillRect(
-        QRect(LEFT - 20, TOP_EDGE - 14, 190 * len(columns) + 20, height + 24), QColor("#ffffff")
-    )
-    for number, (title, items) in enumerate(columns):
-        x = LEFT + number * 190
-        font.setBold(True)
+    font = QFont("WenQuanYi Micro Hei")
+    left, bottom = image.width() + INSET, INSET
+
+    def write(text: str, x: int, *, size: int = TEXT, is_bold: bool = False) -> None:
+        font.setPixelSize(size)
+        font.setBold(is_bold)
         painter.setFont(font)
-        painter.drawText(x, TOP_EDGE + 18, title)
-        font.setBold(False)
-        painter.setFont(font)
-        for row, item in enumerate(items, start=1):
-            y = TOP_EDGE + row * LINE
-            painter.drawImage(x, y + 3, item.symbol().asImage(QSize(24, 18)))
-            painter.drawText(x + 34, y + 18, item.label())
+        painter.drawText(x, bottom, text)
+
+    for text, size in zip(heading, (TEXT + 8, TEXT + 3), strict=True):
+        bottom += size + 12
+        write(text, left, size=size, is_bold=True)
+    for layer in layers:
+        bottom += 2 * LINE
+        write(layer.title(), left, is_bold=True)
+        for item in layer.renderer().legendSymbolItems():
+            bottom += LINE
+            painter.drawImage(left, bottom - 15, item.symbol().asImage(QSize(24, 18)))
+            write(item.label(), left + 34)
     painter.end()
+    return picture
 
 
 def main() -> None:
     """Open the project, find the theme, draw and save."""
-    path, word, picture = sys.argv[1:]
+    path, word, picture, *places = sys.argv[1:]
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
     application = QgsApplication([], False)
     application.initQgis()
@@ -118,7 +154,7 @@ def main() -> None:
     theme = next((name for name in names if word.casefold() in name.casefold()), None)
     if theme is None:
         raise SystemExit(f"no theme {word}; there are: {', '.join(sorted(names))}")
-    if not draw(project, theme).save(picture, "PNG", 0):
+    if not draw(project, theme, places[0] if places else None).save(picture, "PNG", 0):
         raise SystemExit(f"{picture} cannot be written")
     print(f"{theme}: {picture}")
     sys.stdout.flush()
