@@ -51,6 +51,41 @@ def test_fault_is_found(make_township: Callable[..., Township], rule: str) -> No
     assert caught.value.exit_code == 8
 
 
+@pytest.mark.parametrize("state", ["loaded", "withdrawn"])
+def test_what_came_or_went_since_the_last_run_is_no_fault(
+    make_township: Callable[..., Township], state: str
+) -> None:
+    township = make_township()
+    with township.engine.begin() as connection:
+        # as after a run that the gate stopped, or before the run that a withdrawal waits for
+        connection.execute(
+            text(
+                """
+                UPDATE ops.delivery SET state = 'withdrawn' WHERE feed = 'lease' AND :state = 'withdrawn';
+                INSERT INTO ops.delivery (feed, data_date, content_hash, contract_hash, file, layer)
+                SELECT 'lease', '2027-01-01', 'half', 'x', 'half.xlsx', '' WHERE :state = 'loaded';
+                """.replace(":state", f"'{state}'")
+            )
+        )
+    assert set(check_database(township.engine, township.settings).values()) == {0}
+
+
+def test_a_record_that_no_delivery_says_is_found(make_township: Callable[..., Township]) -> None:
+    township = make_township()
+    with township.engine.begin() as connection:
+        connection.execute(
+            text("DELETE FROM ops.delivered WHERE key = (SELECT min(lease_no) FROM core.lease)")
+        )
+        connection.execute(
+            text(
+                "UPDATE ops.delivery SET row_count = row_count - 1, kept_count = kept_count - 1 WHERE feed = 'lease'"
+            )
+        )
+    with pytest.raises(CheckFailed) as caught:
+        check_database(township.engine, township.settings)
+    assert caught.value.params["rule"] == "results_say_why"
+
+
 def test_rows_of_no_delivery_are_found(make_township: Callable[..., Township]) -> None:
     township = make_township()
     with township.engine.begin() as connection:
