@@ -333,7 +333,7 @@ def _find_scope(connection: Connection, step: Step, parameters: Mapping[str, obj
     connection.execute(
         text(
             "INSERT INTO ops.scope (step, kind, key) "  # noqa: S608 - the step's own file
-            f"SELECT DISTINCT '{step.name}', s.kind, s.key FROM ({scope}) AS s "
+            f"SELECT '{step.name}', s.kind, s.key FROM ({scope}) AS s "
             "WHERE s.key IS NOT NULL"
         ),
         _known(scope, parameters),

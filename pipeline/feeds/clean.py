@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -119,10 +120,15 @@ class _Cleaner:
     def plain(self) -> CleanBatch:
         """One record per row."""
         names = list(self.contract.columns)
-        frame = pd.DataFrame({name: self.value(name) for name in names}, index=self.index)
-        self._check_required(names)
-        self._check_county()
-        shapes = self._shapes()
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            # GEOS does not hold the interpreter: shapes are cleaned beside the columns
+            drawn = thread.submit(self._shapes)
+            frame = pd.DataFrame({name: self.value(name) for name in names}, index=self.index)
+            self._check_required(names)
+            self._check_county()
+            shapes = drawn.result()
+        if shapes is not None:
+            self._report_shapes(shapes)
         rows = self._assemble(frame, shapes)
         rows["file_row"] = rows["row_number"]
         return CleanBatch(rows, self._issue_table(rows["subject"]))
@@ -415,7 +421,7 @@ class _Cleaner:
         self._set_aside(foreign.to_numpy(dtype=bool), "row.unknown_township", name, code)
 
     def _shapes(self) -> Shapes | None:
-        """Clean the shapes of the batch, and report on them."""
+        """Clean the shapes of the batch."""
         if self.contract.geometry == "none":
             return None
         given = self.batch.geometry
@@ -424,9 +430,11 @@ class _Cleaner:
         if given is None:
             given = np.full(len(self.index), None, dtype=object)
         if self.contract.geometry == "point":
-            shapes = clean_points(given, self.county)
-        else:
-            shapes = clean_polygons(given, self.county)
+            return clean_points(given, self.county)
+        return clean_polygons(given, self.county)
+
+    def _report_shapes(self, shapes: Shapes) -> None:
+        """Say what was wrong with shapes, and set rows aside that need one."""
         params = _areas_json(shapes)
         for rule in sorted({str(rule) for rule in shapes.rule} - {""}):
             found = shapes.rule == rule
@@ -440,7 +448,6 @@ class _Cleaner:
                 self._set_aside(found, rule, "geom", value, params)
             else:
                 self._report(found, rule, "geom", value, params=params)
-        return shapes
 
     def _points(self) -> npt.NDArray[np.object_] | None:
         """Points from two delivered columns, in the county's CRS."""

@@ -34,7 +34,7 @@ _SCOPE_NAME = re.compile(r".*@([0-9]+(?:[,+][0-9]+)*)(?:_[0-9]{8})?")
 _CHUNK = 1 << 20
 # A file that was touched within this time may be touched again without a sign: the coarsest file
 # systems count in steps of two seconds.
-_SETTLED_NS = 3_000_000_000
+_SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class ContentHashes:
             return known[1]
         digest = content_hash(path)
         after, touched = _sign(path)
-        if after == sign and touched < time.time_ns() - _SETTLED_NS:
+        if after == sign and touched <= time.time_ns() - _SETTLED_NS:
             self._seen[str(path)] = [sign, digest]
         return digest
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -38,6 +38,7 @@ _LISTED_LINES = 50
 # Batches that are read and cleaned before the server asks for them; each of some 25 MB.
 _AHEAD = 3
 _Driver = psycopg.Connection[Any]
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -164,13 +165,10 @@ class _Reader:
     def __init__(self, deliveries: list[_Delivery]) -> None:
         self._deliveries = deliveries
         self._wanted: _Delivery | None = None
-        self._pieces = self._read()
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._coming = deque(self._thread.submit(next, self._pieces, None) for _ in range(_AHEAD))
+        self._pieces = _ahead(self._read(), _AHEAD)
 
     def close(self) -> None:
         """Stop reading, and close the file that is open."""
-        self._thread.shutdown(cancel_futures=True)
         self._pieces.close()
 
     def pieces(self, delivery: _Delivery) -> Iterator[_Piece]:
@@ -179,10 +177,7 @@ class _Reader:
         Errors: SourceError where the file cannot be read.
         """
         self._wanted = delivery
-        while True:
-            piece = self._coming.popleft().result()
-            assert piece is not None  # noqa: S101 - who asks in order is served before the end
-            self._coming.append(self._thread.submit(next, self._pieces, None))
+        for piece in self._pieces:
             if piece.delivery is not delivery:
                 continue
             if piece.error is not None:
@@ -197,14 +192,29 @@ class _Reader:
             try:
                 with _open(delivery) as layer:
                     yield _Piece(delivery, layer=layer)
-                    for batch in layer.batches:
-                        clean = clean_batch(batch, layer, delivery.contract, delivery.county)
-                        yield _Piece(delivery, batch=clean, rows=len(batch.row_number))
-                        if any(self._wanted is other for other in later):
-                            break
+                    with closing(_ahead(layer.batches, 1)) as batches:
+                        for batch in batches:
+                            clean = clean_batch(batch, layer, delivery.contract, delivery.county)
+                            yield _Piece(delivery, batch=clean, rows=len(batch.row_number))
+                            if any(self._wanted is other for other in later):
+                                break
                 yield _Piece(delivery)
             except SourceError as error:
                 yield _Piece(delivery, error=error)
+
+
+def _ahead(items: Iterator[_Item], count: int) -> Generator[_Item]:
+    """Draw items in a thread of their own, a few before they are asked for."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = deque(thread.submit(next, items, None) for _ in range(count))
+        try:
+            while (item := coming.popleft().result()) is not None:
+                coming.append(thread.submit(next, items, None))
+                yield item
+        finally:
+            thread.shutdown(cancel_futures=True)
+            if isinstance(items, Generator):
+                items.close()
 
 
 def _unread(driver: _Driver, deliveries: list[_Delivery]) -> list[_Delivery]:

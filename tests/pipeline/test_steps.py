@@ -13,10 +13,11 @@ import pytest
 from conftest import FIRST_NIGHT, SECOND_NIGHT, Township
 from sqlalchemy import Engine, text
 
+from pipeline import run as run_module
 from pipeline._paths import data_path
 from pipeline.demo.township import official_code
 from pipeline.settings import load_settings
-from pipeline.steps import STEPS
+from pipeline.steps import STEPS, Step
 
 Make = Callable[..., Township]
 
@@ -119,6 +120,29 @@ def test_step_files_hold_one_select(step) -> None:
         assert not re.search(r"\b(INSERT|UPDATE|DELETE|CREATE|DROP|TRUNCATE|now\s*\()\b", body)
 
 
+@pytest.mark.parametrize("is_full", [True, False])
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_a_scope_names_each_key_once(make_township: Make, step: Step, is_full: bool) -> None:
+    township = make_township()
+    parameters = {
+        **{name: township.settings.value(path) for name, path in step.settings.items()},
+        "run_id": 99,
+        "as_of": FIRST_NIGHT,
+        "data_year": FIRST_NIGHT.year - 1,
+        "vintage": 2025,
+        "feeds": ["patch", "parcel"],
+        "is_full": is_full,
+    }
+    with township.engine.connect() as connection:
+        run_module._mark_everything(connection)
+        run_module._find_scope(connection, step, parameters)
+        keys, distinct = connection.execute(
+            text("SELECT count(*), count(DISTINCT (kind, key)) FROM ops.scope")
+        ).one()
+    assert keys == distinct
+    assert keys > 0 or not is_full
+
+
 def test_second_run_writes_nothing(make_township: Make) -> None:
     township = make_township()
     before = state(township.engine)
@@ -179,12 +203,13 @@ def test_date_alone_equals_rebuild(make_township: Make) -> None:
     assert differences(after, state(township.engine)) == {}
 
 
-def test_changed_setting_equals_rebuild(make_township: Make) -> None:
+@pytest.mark.parametrize("base_codes", ['["0601", "0602"]', '["0602"]'])
+def test_changed_setting_equals_rebuild(make_township: Make, base_codes: str) -> None:
     township = make_township()
     file = township.settings.workspace / "diqi.toml"
     file.write_text(
         file.read_text(encoding="utf-8")
-        + '\n[coverage]\nbase_codes = ["0601", "0602"]\n[evaluation]\nmax_operators = 1\n',
+        + f"\n[coverage]\nbase_codes = {base_codes}\n[evaluation]\nmax_operators = 1\n",
         encoding="utf-8",
     )
     township.settings = load_settings(township.settings.workspace)

@@ -27,6 +27,8 @@ patch AS (
 zone AS (
   SELECT
     t.patch_code,
+    t.township_code,
+    t.drawn,
     a.area_code,
     CASE
       WHEN taken.geom IS NULL THEN ST_CollectionExtract(ST_Intersection(t.geom, a.geom), 3)
@@ -44,19 +46,18 @@ zone AS (
 zone_part AS (
   SELECT
     z.patch_code,
+    z.drawn,
     z.area_code,
     z.geom,
     round(CAST(ST_Area(ST_Transform(z.geom, args.area_srid)) AS numeric), 4) AS area
   FROM args
   CROSS JOIN zone AS z
-  JOIN patch AS t ON t.patch_code = z.patch_code
-  WHERE z.area_code <> t.township_code
+  WHERE z.area_code <> z.township_code
 ),
 -- Parts of a patch: one per zone, the rest to the township of its ZLDWDM. geom NULL: all of it.
 part AS (
-  SELECT z.patch_code, z.area_code, CASE WHEN z.area < t.drawn THEN z.geom END AS geom, least(z.area, t.drawn) AS area
+  SELECT z.patch_code, z.area_code, CASE WHEN z.area < z.drawn THEN z.geom END AS geom, least(z.area, z.drawn) AS area
   FROM zone_part AS z
-  JOIN patch AS t ON t.patch_code = z.patch_code
   WHERE z.area > 0
   UNION ALL
   SELECT

@@ -66,7 +66,8 @@ under_parcel AS (
   LEFT JOIN rest AS r ON r.parcel_code = pp.parcel_code
   WHERE s.evaluated_share + s.transition_share < 1
 ),
-bare AS (
+-- Materialized: the difference is used three times below.
+bare AS MATERIALIZED (
   SELECT
     t.patch_code,
     t.township_code,

@@ -1,6 +1,9 @@
--- Parcels whose shares or units may have changed; patches that changed or lie under such a parcel,
--- or under an area that changed, before or after; the run, for the history.
-WITH dirty AS (
+-- Parcels whose shares or units may have changed; industrial patches that changed or lie under such a
+-- parcel, or under an area that changed, before or after; the run, for the history.
+WITH args AS (
+  SELECT CAST(:base_codes AS text[]) AS base_codes, CAST(:is_full AS boolean) AS is_full
+),
+dirty AS (
   SELECT d.kind, d.key FROM ops.dirty AS d
 ),
 parcel AS (
@@ -23,9 +26,13 @@ clean_patch AS MATERIALIZED (
 SELECT 'parcel' AS kind, p.key
 FROM parcel AS p
 UNION
+-- Most patches never were industrial; after a change of the codes nothing is left out.
 SELECT 'patch', d.key
-FROM dirty AS d
-WHERE d.kind = 'patch'
+FROM args
+JOIN dirty AS d ON d.kind = 'patch'
+WHERE args.is_full OR EXISTS (
+  SELECT 1 FROM core.patch AS t WHERE t.patch_code = d.key AND t.land_use_code = ANY (args.base_codes)
+)
 UNION
 SELECT 'patch', pp.patch_code
 FROM parcel AS p

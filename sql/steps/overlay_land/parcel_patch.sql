@@ -7,10 +7,13 @@ WITH args AS (
     CAST(:base_codes AS text[]) AS base_codes,
     CAST(:vintage AS integer) AS vintage
 ),
-piece AS (
+-- Materialized: the intersection is used three times below. args is read once: a plan that reads it
+-- twice is not parallel.
+piece AS MATERIALIZED (
   SELECT
     p.parcel_code,
     t.patch_code,
+    args.area_srid,
     ST_Multi(ST_CollectionExtract(ST_Intersection(t.geom, p.geom), 3)) AS geom
   FROM args
   JOIN core.patch AS t
@@ -20,14 +23,13 @@ piece AS (
     SELECT s.key FROM ops.scope AS s WHERE s.step = 'overlay_land' AND s.kind = 'parcel'
   )
 ),
-measured AS (
+measured AS MATERIALIZED (
   SELECT
     p.parcel_code,
     p.patch_code,
-    round(CAST(ST_Area(ST_Transform(p.geom, args.area_srid)) AS numeric), 4) AS area_m2,
+    round(CAST(ST_Area(ST_Transform(p.geom, p.area_srid)) AS numeric), 4) AS area_m2,
     p.geom
-  FROM args
-  CROSS JOIN piece AS p
+  FROM piece AS p
 )
 SELECT m.parcel_code, m.patch_code, m.area_m2, m.geom
 FROM measured AS m

@@ -40,9 +40,16 @@ parcel AS (
   SELECT a.parcel_code
   FROM area_parcel AS a
 ),
+-- Most patches are not industrial and were not.
 patch AS (
-  SELECT d.key
+  SELECT c.patch_code AS key
   FROM dirty AS d
+  JOIN derived.patch_cover AS c ON c.patch_code = d.key
+  WHERE d.kind = 'patch'
+  UNION
+  SELECT l.patch_code
+  FROM dirty AS d
+  JOIN layers.industrial_patch AS l ON l.patch_code = d.key
   WHERE d.kind = 'patch'
   UNION
   SELECT pp.patch_code
