@@ -235,6 +235,23 @@ def read_sql(*parts: str) -> str:
     return data_path(*parts).read_text(encoding="utf-8")
 
 
+def empty_table(connection: Connection, table: str) -> None:
+    """Empty a table that nobody but the run reads.
+
+    TRUNCATE leaves nothing behind that the next statements would have to pass over. It needs the
+    table for itself; where a backup is reading it, the rows are deleted, which waits for nobody.
+    """
+    try:
+        with connection.begin_nested():
+            connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE NOWAIT"))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != "55P03":
+            raise
+        connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - one of our own
+    else:
+        connection.execute(text(f"TRUNCATE {table}"))
+
+
 def create_next(
     connection: Connection, output: Output, query: str, parameters: Mapping[str, object]
 ) -> str:

@@ -30,6 +30,7 @@ from pipeline.database import (
     copy_next,
     create_next,
     database_errors,
+    empty_table,
     is_retryable,
     read_sql,
     take_run_lock,
@@ -263,7 +264,7 @@ def _transact(
         "data_year": data_year,
         "feeds": feeds,
     }
-    connection.execute(text("TRUNCATE ops.dirty"))
+    empty_table(connection, "ops.dirty")
     _seed_dates_and_acts(connection, plan.as_of, last)
     if plan.is_full:
         _mark_everything(connection)
@@ -329,7 +330,7 @@ def _find_scope(connection: Connection, step: Step, parameters: Mapping[str, obj
     """
     scope = read_sql("sql", "steps", step.name, "scope.sql")
     connection.execute(text("ANALYZE ops.dirty"))
-    connection.execute(text("TRUNCATE ops.scope"))
+    empty_table(connection, "ops.scope")
     connection.execute(
         text(
             "INSERT INTO ops.scope (step, kind, key) "  # noqa: S608 - the step's own file

@@ -178,6 +178,19 @@ def test_second_night_equals_rebuild(make_township: Make) -> None:
     assert differences(after, state(township.engine)) == {}
 
 
+def test_a_night_during_a_backup_equals_rebuild(make_township: Make) -> None:
+    """pg_dump holds every table until it ends, and waits for whoever holds one alone."""
+    township = make_township()
+    township.second_night()
+    with township.engine.connect() as backup:
+        for table in [*_TABLES, "ops.dirty", "ops.scope", "ops.delivered"]:
+            backup.execute(text(f"LOCK TABLE {table} IN ACCESS SHARE MODE"))
+        township.run(SECOND_NIGHT)
+    after = state(township.engine)
+    rebuild(township, SECOND_NIGHT)
+    assert differences(after, state(township.engine)) == {}
+
+
 def test_second_night_equals_both_nights_at_once(make_township: Make) -> None:
     by_night = make_township()
     by_night.second_night()
