@@ -737,6 +737,7 @@ def _settings(server_id: str, socket_dir: Path, *, throwaway: bool) -> str:
         "effective_cache_size": f"{_between(memory // 2, 512, 65536)}MB",
         "dynamic_shared_memory_type": _shared_memory_type(),
         "max_locks_per_transaction": "128",
+        "wal_buffers": "64MB",
         "max_wal_size": "4GB",
         "checkpoint_timeout": "15min",
         "random_page_cost": "1.1",

@@ -101,9 +101,10 @@ class Bench:
         return make_conninfo(self.server.dsn(), dbname=name)
 
     def run(self, what: str, *command: str | Path, dsn: str | None = None) -> Measurement:
-        """Measure a command; the server begins with nothing left to write from the one before."""
+        """Measure a command; nothing is left to write from what came before."""
         with psycopg.connect(self.server.admin_dsn(), autocommit=True) as admin:
             admin.execute("CHECKPOINT")
+        os.sync()
         environment = dict(os.environ) | {"PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"}
         if dsn is not None:
             environment["DIQI_DATABASE_URL"] = dsn
