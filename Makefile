@@ -18,7 +18,8 @@ setup: ## install what is missing: PostGIS from the distribution, .venv from the
 run: setup ## make the invented county in demo-county/, load it, run it, print the result
 	.venv/bin/diqi demo $(DEMO)
 
-bench: setup ## measure against GeoPandas, ogr2ogr and to_postgis (needs gdal-bin); ARGS="--scale 1"
+bench: setup ## measure against GeoPandas, ogr2ogr and to_postgis; ARGS="--scale 1"
+	@sh docker/install-system-packages.sh bench
 	$(PYTHON) tests/bench/bench.py $(ARGS)
 
 test: setup client-packages ## all tests, with real PostGIS and real QGIS

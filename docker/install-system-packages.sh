@@ -3,6 +3,7 @@
 #
 #   install-system-packages.sh base      PostGIS (unless DIQI_DATABASE_URL names one), venv
 #   install-system-packages.sh clients   QGIS's Python, for the client tests
+#   install-system-packages.sh bench     ogr2ogr, a peer of the benchmark
 #
 # Never asks a question. Exits 3 where it may not install, after saying what to do.
 set -eu
@@ -39,8 +40,11 @@ case $part in
         want "$package"
     done
     ;;
+  bench)
+    command -v ogr2ogr >/dev/null 2>&1 || want gdal-bin
+    ;;
   *)
-    echo "usage: $0 base|clients" >&2
+    echo "usage: $0 base|clients|bench" >&2
     exit 2
     ;;
 esac
@@ -51,10 +55,10 @@ as_root=""
 [ "$(id -u)" = 0 ] || as_root="sudo "
 
 say_how() {
-  if [ "$part" = clients ]; then
-    echo "$1 The client tests need:$wanted" >&2
-    exit 3
-  fi
+  case $part in
+    clients) echo "$1 The client tests need:$wanted" >&2; exit 3 ;;
+    bench) echo "$1 The benchmark needs:$wanted" >&2; exit 3 ;;
+  esac
   packages=$(printf '%s' "$wanted" | sed 's/ postgis/ postgresql-15-postgis-3 postgis/')
   cat >&2 <<TEXT
 Missing on this machine:$wanted

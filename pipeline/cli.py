@@ -203,7 +203,7 @@ def demo(
     Example: diqi demo demo-county
     """
     from pipeline.demo import make_demo
-    from pipeline.run import published_as_of
+    from pipeline.ledger import published_as_of
     from pipeline.settings import load_settings
     from pipeline.workspace import open_database
 

@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Engine, Select, Table, case, func, select, te
 
 from pipeline.database import database_errors
 from pipeline.errors import UsageError
+from pipeline.ledger import RunResult, step_summary
 from pipeline.messages import both
 from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
 from pipeline.outputs.report import write_report
 from pipeline.outputs.tables import reflect
-from pipeline.run import RunResult, step_summary
 from pipeline.settings import Settings
 from pipeline.steps.load_feeds import DeliveryResult
 

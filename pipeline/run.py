@@ -1,9 +1,4 @@
-"""A run: lock, load, then every step in one transaction, checks, gate, commit.
-
-What the ledger says and what the run did live on two connections: ``ops.run`` is written by the
-ledger alone, ``ops.run_commit`` by the run, so a published run never reads as died, nor a dead one
-as done.
-"""
+"""A run: lock, load, then every step in one transaction, checks, gate, commit."""
 
 from __future__ import annotations
 
@@ -12,17 +7,13 @@ import hashlib
 import importlib
 import inspect
 import json
-import os
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from pipeline import __version__
 from pipeline._paths import data_path
 from pipeline.corrections import load_corrections
 from pipeline.database import (
@@ -39,7 +30,16 @@ from pipeline.database import (
 from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.feeds.contracts import Contract, County, load_contracts
 from pipeline.feeds.discover import ContentHashes, find_sources
-from pipeline.outputs.styles import write_styles
+from pipeline.ledger import (
+    LastRun,
+    RunResult,
+    StepResult,
+    begin_run,
+    commit_run,
+    end_run,
+    last_run,
+    next_run_id,
+)
 from pipeline.settings import Settings
 from pipeline.steps import DATED_FEEDS, STEPS, Output, Step
 from pipeline.steps.load_feeds import DeliveryResult, load_sources
@@ -49,40 +49,6 @@ LoadWatch = Callable[[str, int, int | None], None]
 
 # Name of the hash of all deliveries among the fingerprints of the steps.
 _DELIVERIES = "ops.delivery"
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What one step did: seconds, and counts per table."""
-
-    name: str
-    seconds: float
-    counts: dict[str, Counts]
-
-    @property
-    def written(self) -> int:
-        """Rows that the step touched."""
-        return sum(counts.written for counts in self.counts.values())
-
-
-@dataclass
-class RunResult:
-    """What a run did."""
-
-    run_id: int
-    as_of: dt.date
-    data_year: int
-    vintage: int | None
-    is_dry: bool
-    deliveries: list[DeliveryResult] = field(default_factory=list)
-    missing_feeds: list[str] = field(default_factory=list)
-    unknown_files: list[str] = field(default_factory=list)
-    steps: list[StepResult] = field(default_factory=list)
-
-    @property
-    def written(self) -> int:
-        """Rows written by all steps."""
-        return sum(step.written for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -98,15 +64,6 @@ class _Plan:
     watch: Watch
     load_watch: LoadWatch
     results: list[RunResult] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Last:
-    """The last published run, as far as the next one needs it."""
-
-    as_of: dt.date | None
-    fingerprint: dict[str, str]
-    layer_hash: dict[str, str]
 
 
 def run(
@@ -176,27 +133,31 @@ def _if_file(path: Path) -> Path | None:
 
 
 def _locked_run(connection: Connection, ledger: Connection, plan: _Plan) -> RunResult:
-    last = _last_commit(connection)
+    last = last_run(connection)
     if last.as_of is not None and plan.as_of < last.as_of:
         raise UsageError("run.as_of_back", as_of=str(plan.as_of), last=str(last.as_of))
     backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     connection.rollback()
-    run_id = 0 if plan.is_dry else _begin_ledger(ledger, plan, backend)
+    run_id = (
+        0
+        if plan.is_dry
+        else begin_run(ledger, as_of=plan.as_of, is_full=plan.is_full, backend_pid=backend)
+    )
     try:
         with database_errors():
             return _attempt(connection, plan, last, run_id)
     except BaseException as error:
         if run_id:
-            _end_ledger(ledger, run_id, error, plan.results[-1] if plan.results else None)
+            end_run(ledger, run_id, error, plan.results[-1] if plan.results else None)
         raise
 
 
-def _attempt(connection: Connection, plan: _Plan, last: _Last, run_id: int) -> RunResult:
+def _attempt(connection: Connection, plan: _Plan, last: LastRun, run_id: int) -> RunResult:
     """Load, then run the steps; once more when the server asks for it."""
     if plan.is_dry:
         transaction = connection.begin()
         try:
-            run_id = _next_run_id(connection)
+            run_id = next_run_id(connection)
             deliveries, unknown = _load(
                 connection, plan.settings, plan.contracts, plan.as_of, plan.load_watch
             )
@@ -245,7 +206,7 @@ def _load(
 def _transact(
     connection: Connection,
     plan: _Plan,
-    last: _Last,
+    last: LastRun,
     run_id: int,
     deliveries: list[DeliveryResult],
     unknown: list[str],
@@ -300,7 +261,7 @@ def _transact(
         base_codes = plan.settings.value("coverage.base_codes")
         check(connection, {**common, "base_codes": base_codes, "is_full": plan.is_full})
     plan.watch("publish")
-    _commit_rows(connection, plan, last, result, fingerprints)
+    commit_run(connection, result, last, fingerprints, plan.accept)
     return result
 
 
@@ -379,7 +340,7 @@ def _mark_everything(connection: Connection) -> None:
         )
 
 
-def _seed_dates_and_acts(connection: Connection, as_of: dt.date, last: _Last) -> None:
+def _seed_dates_and_acts(connection: Connection, as_of: dt.date, last: LastRun) -> None:
     if last.as_of is not None and last.as_of < as_of:
         for output in _records():
             if output.name in DATED_FEEDS:
@@ -515,177 +476,3 @@ def check(connection: Connection, parameters: Mapping[str, object]) -> dict[str,
             "check.failed", rule=", ".join(broken), rows=sum(found.values()), example=example
         )
     return found
-
-
-def _commit_rows(
-    connection: Connection,
-    plan: _Plan,
-    last: _Last,
-    result: RunResult,
-    fingerprints: dict[str, str],
-) -> None:
-    """Everything that says that this run is the published one."""
-    connection.execute(text(read_sql("sql", "run", "see_acts.sql")), {"run_id": result.run_id})
-    connection.execute(
-        text(
-            """
-            UPDATE ops.delivery SET
-              state = CASE state WHEN 'loaded' THEN 'consumed' ELSE state END,
-              consumed_run = CASE state WHEN 'loaded' THEN CAST(:run_id AS integer) END
-            WHERE state = 'loaded' OR (state IN ('held', 'withdrawn') AND consumed_run IS NOT NULL)
-            """
-        ),
-        {"run_id": result.run_id},
-    )
-    published = next(step for step in result.steps if step.name == "publish_layers")
-    write_styles(connection)
-    connection.execute(
-        text(
-            """
-            INSERT INTO layers.publication AS p (publication_id, run_id, as_of, data_year)
-            VALUES (1, :run_id, :as_of, :data_year)
-            ON CONFLICT (publication_id) DO UPDATE
-            SET run_id = excluded.run_id, as_of = excluded.as_of, data_year = excluded.data_year
-            WHERE :is_changed OR (p.as_of, p.data_year) IS DISTINCT FROM (excluded.as_of, excluded.data_year)
-            """
-        ),
-        {
-            "run_id": result.run_id,
-            "as_of": plan.as_of,
-            "data_year": result.data_year,
-            "is_changed": published.written > 0,
-        },
-    )
-    hashes = {
-        table: (
-            last.layer_hash[table]
-            if table in last.layer_hash and counts.written == 0
-            else _layer_hash(connection, table)
-        )
-        for table, counts in published.counts.items()
-    }
-    connection.execute(
-        text(
-            """
-            INSERT INTO ops.run_commit
-              (run_id, as_of, data_year, vintage, step_count, fingerprint, layer_hash, accepted)
-            VALUES (:run_id, :as_of, :data_year, :vintage, CAST(:step_count AS jsonb),
-                    CAST(:fingerprint AS jsonb), CAST(:layer_hash AS jsonb), CAST(:accepted AS jsonb))
-            """
-        ),
-        {
-            "run_id": result.run_id,
-            "as_of": plan.as_of,
-            "data_year": result.data_year,
-            "vintage": result.vintage,
-            "step_count": json.dumps(step_summary(result)),
-            "fingerprint": json.dumps(fingerprints),
-            "layer_hash": json.dumps(hashes),
-            "accepted": None if plan.accept is None else json.dumps({"reason": plan.accept}),
-        },
-    )
-
-
-def step_summary(result: RunResult) -> list[dict[str, Any]]:
-    """Seconds and counts of each step, as the ledger and the report keep them."""
-    return [
-        {
-            "step": step.name,
-            "seconds": round(step.seconds, 3),
-            "tables": {table: vars(counts) for table, counts in step.counts.items()},
-        }
-        for step in result.steps
-    ]
-
-
-def _layer_hash(connection: Connection, table: str) -> str:
-    """Order-free hash of a layer's rows, fid apart: 128 bits of the sum of the rows' hashes."""
-    columns = connection.execute(
-        text("SELECT ops.column_list(CAST(:table AS regclass), 't.', ARRAY['fid', 'geom'])"),
-        {"table": table},
-    ).scalar_one()
-    value: str = connection.execute(
-        text(
-            "SELECT md5(concat_ws(' ', count(*), sum(hash_record_extended(x.r, 0)), "  # noqa: S608 - our table
-            "sum(hash_record_extended(x.r, 1)))) "
-            f"FROM (SELECT ROW({columns}, CAST(t.geom AS bytea)) AS r FROM {table} AS t) AS x"
-        )
-    ).scalar_one()
-    return value
-
-
-def published_as_of(engine: Engine) -> dt.date | None:
-    """Business date of the last published run; a later run cannot go behind it."""
-    with database_errors(), engine.connect() as connection:
-        return _last_commit(connection).as_of
-
-
-def _last_commit(connection: Connection) -> _Last:
-    row = connection.execute(
-        text(
-            "SELECT as_of, fingerprint, layer_hash FROM ops.run_commit ORDER BY run_id DESC LIMIT 1"
-        )
-    ).one_or_none()
-    if row is None:
-        return _Last(None, {}, {})
-    return _Last(row.as_of, row.fingerprint, row.layer_hash)
-
-
-def _next_run_id(connection: Connection) -> int:
-    value: int = connection.execute(
-        text("SELECT greatest(max(run_id), 0) + 1 FROM ops.run")
-    ).scalar_one()
-    return value
-
-
-def _begin_ledger(ledger: Connection, plan: _Plan, backend_pid: int) -> int:
-    run_id: int = ledger.execute(
-        text(
-            """
-            INSERT INTO ops.run (as_of, is_full, host, client_pid, backend_pid, version)
-            VALUES (:as_of, :is_full, :host, :client_pid, :backend_pid, :version) RETURNING run_id
-            """
-        ),
-        {
-            "as_of": plan.as_of,
-            "is_full": plan.is_full,
-            "host": socket.gethostname(),
-            "client_pid": os.getpid(),
-            "backend_pid": backend_pid,
-            "version": __version__,
-        },
-    ).scalar_one()
-    return run_id
-
-
-def _end_ledger(
-    ledger: Connection, run_id: int, error: BaseException, found: RunResult | None
-) -> None:
-    """What became of a run that was not published, and what it had found until then.
-
-    A lost server is left to read as died.
-    """
-    outcome = {SourceError: "refused", GateStopped: "stopped", CheckFailed: "stopped"}
-    result = next((name for kind, name in outcome.items() if isinstance(error, kind)), "failed")
-    try:
-        ledger.execute(
-            text(
-                """
-                UPDATE ops.run SET finished_at = clock_timestamp(), result = :result,
-                  error_code = :code, error_params = CAST(:params AS jsonb),
-                  finding = CAST(:finding AS jsonb)
-                WHERE run_id = :run_id
-                """
-            ),
-            {
-                "run_id": run_id,
-                "result": result,
-                "finding": None if found is None else json.dumps(step_summary(found)),
-                "code": error.code if isinstance(error, DiqiError) else type(error).__name__,
-                "params": json.dumps(
-                    error.params if isinstance(error, DiqiError) else {}, default=str
-                ),
-            },
-        )
-    except Exception as lost:  # noqa: BLE001 - the first error is the one to tell
-        error.add_note(f"the ledger could not be written either: {lost}")

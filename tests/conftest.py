@@ -23,7 +23,8 @@ from sqlalchemy import Engine
 from pipeline.database import migrate, open_engine
 from pipeline.demo.township import write_second_night, write_township
 from pipeline.errors import SettingsError
-from pipeline.run import RunResult, run
+from pipeline.ledger import RunResult
+from pipeline.run import run
 from pipeline.server import PrivateServer, prepare_sql
 from pipeline.settings import Settings, load_settings
 from pipeline.workspace import create_workspace

@@ -90,8 +90,8 @@ def parse_parcel_code(s: pd.Series, scheme: str = "gbt37346") -> pd.DataFrame:
     cleaned = clean_code(s)
     if scheme != "gbt37346":
         return _parse_by_pattern(cleaned, scheme)
-    repaired = map_unique(cleaned, _lookalike_repair)
     problem = map_unique(cleaned, _parcel_problem)
+    repaired = map_unique(cleaned.where(problem.notna()), _lookalike_repair)
     problem = problem.mask(repaired.notna(), "letter_o_for_zero")
     problem = problem.mask(cleaned.isna(), "missing")
     good = cleaned.where(problem.isna())
@@ -220,11 +220,9 @@ def _parcel_problem(code: str) -> str | None:
 
 
 def _lookalike_repair(code: str) -> str | None:
-    """Return the code with O as 0 and I as 1 where this alone makes it valid."""
+    """Return a wrong code with O as 0 and I as 1 where this makes it valid."""
     repaired = code.translate(_LOOKALIKES)
-    if _parcel_problem(code) is not None and _parcel_problem(repaired) is None:
-        return repaired
-    return None
+    return repaired if _parcel_problem(repaired) is None else None
 
 
 def _parse_by_pattern(cleaned: pd.Series, scheme: str) -> pd.DataFrame:
