@@ -30,6 +30,7 @@ from pipeline.errors import DiqiError, UsageError
 from pipeline.messages import both
 
 if TYPE_CHECKING:
+    from pipeline.ledger import Rollback
     from pipeline.settings import Settings
 
 P = ParamSpec("P")
@@ -294,6 +295,63 @@ def nightly(workspace: Workspace = None, as_of: AsOf = None) -> None:
     result = run_all(engine, settings, as_of=_date(as_of))
     write_files(engine, settings, result)
     sys.stdout.write(json.dumps(plain(run_summary(result)), ensure_ascii=False) + "\n")
+
+
+@app.command()
+@_guarded
+def rollback(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", help="回到哪次运行 Which run.")],
+    workspace: Workspace = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="试算，不改动 Change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """回到以前的一次运行：此后的来件暂不采用。 Go back to an earlier run; later deliveries are held.
+
+    Example: diqi rollback 12 -w mycounty
+    """
+    from pipeline.outputs import console as out
+    from pipeline.publication import read_status, run_summary, write_files
+    from pipeline.run import rollback as go_back
+    from pipeline.workspace import open_database
+
+    settings = _settings(workspace)
+    engine = open_database(settings)
+    with _progress() as progress:
+        result = go_back(engine, settings, run_id, is_dry=dry_run, watch=progress.step)
+    summary = run_summary(result)
+    paths = {} if result.is_dry else write_files(engine, settings, result)
+    status = read_status(engine)
+    if as_json:
+        files = {name: str(path) for name, path in paths.items()}
+        _print_json({**summary, "coverage": status["coverage"], "files": files})
+        return
+    out.show_steps(console, summary["steps"])
+    if result.is_dry:
+        console.print("试运行，未作任何改动 dry run: nothing was changed")
+    else:
+        out.show_coverage(console, status["coverage"])
+    assert result.rollback is not None  # noqa: S101 - what this run was
+    _show_rollback(result.rollback)
+    for name, path in paths.items():
+        console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
+
+
+def _show_rollback(back: Rollback) -> None:
+    """Say which deliveries are held, and how the layers compare with those of then."""
+    lines: list[tuple[str, dict[str, object]]] = [
+        ("rollback.held", {"delivery": number, "file": file}) for number, file in back.held
+    ]
+    if not back.held:
+        lines.append(("rollback.nothing_held", {"run": back.run_id}))
+    if back.unlike:
+        lines.append(("rollback.unlike", {"run": back.run_id, "layers": ", ".join(back.unlike)}))
+    else:
+        lines.append(("rollback.same", {"run": back.run_id}))
+    for code, params in [*lines, *back.reasons]:
+        for line in both(code, params):
+            console.print(f"- {line}", highlight=False, soft_wrap=True)
 
 
 def _run(

@@ -10,14 +10,14 @@ import datetime as dt
 import json
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
 from pipeline import __version__
 from pipeline.database import Counts, database_errors, read_sql
-from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError
+from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.outputs.styles import write_styles
 from pipeline.steps.load_feeds import DeliveryResult
 
@@ -36,6 +36,20 @@ class StepResult:
         return sum(counts.written for counts in self.counts.values())
 
 
+@dataclass(frozen=True)
+class Rollback:
+    """How a run that goes back to an earlier one compares with it.
+
+    ``held``: number and file of each delivery that no longer counts. ``unlike``: layers whose rows
+    are not those of then. ``reasons``: code and parameters of what else is not as it was.
+    """
+
+    run_id: int
+    held: list[tuple[int, str]]
+    unlike: list[str] = field(default_factory=list)
+    reasons: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+
 @dataclass
 class RunResult:
     """What a run did."""
@@ -49,6 +63,7 @@ class RunResult:
     missing_feeds: list[str] = field(default_factory=list)
     unknown_files: list[str] = field(default_factory=list)
     steps: list[StepResult] = field(default_factory=list)
+    rollback: Rollback | None = None
 
     @property
     def written(self) -> int:
@@ -81,6 +96,95 @@ def last_run(connection: Connection) -> LastRun:
     if row is None:
         return LastRun(None, {}, {})
     return LastRun(row.as_of, row.fingerprint, row.layer_hash)
+
+
+def hold_after(connection: Connection, run_id: int) -> Rollback:
+    """Hold every delivery that came after a published run.
+
+    Errors: UsageError where no such run was published.
+    """
+    then = connection.execute(
+        text("SELECT run_id FROM ops.run_commit WHERE run_id = :run_id"), {"run_id": run_id}
+    ).one_or_none()
+    if then is None:
+        raise UsageError("usage.rollback", run=run_id)
+    held = connection.execute(
+        text(
+            """
+            UPDATE ops.delivery SET state = 'held'
+            WHERE state = 'loaded' OR (state = 'consumed' AND consumed_run > :run_id)
+            RETURNING delivery_id, file
+            """
+        ),
+        {"run_id": run_id},
+    )
+    return Rollback(run_id, sorted((row.delivery_id, row.file) for row in held))
+
+
+def compare_runs(connection: Connection, now: int, rollback: Rollback) -> Rollback:
+    """Say which layers differ from those of the run that was gone back to, and why they may."""
+    commits = {
+        row.run_id: row
+        for row in connection.execute(
+            text(
+                """
+                SELECT run_id, as_of, data_year, vintage, fingerprint, layer_hash
+                FROM ops.run_commit WHERE run_id IN (:then, :now)
+                """
+            ),
+            {"then": rollback.run_id, "now": now},
+        )
+    }
+    then, found = commits[rollback.run_id], commits[now]
+    unlike = sorted(
+        table.split(".")[1]
+        for table, digest in found.layer_hash.items()
+        if then.layer_hash.get(table) != digest
+    )
+    reasons: list[tuple[str, dict[str, object]]] = []
+    if (then.as_of, then.vintage) != (found.as_of, found.vintage):
+        reasons.append(
+            (
+                "rollback.date",
+                {
+                    "then": then.as_of.isoformat(),
+                    "now": found.as_of.isoformat(),
+                    "then_vintage": then.vintage,
+                    "now_vintage": found.vintage,
+                },
+            )
+        )
+    steps = [
+        name
+        for name, digest in found.fingerprint.items()
+        if not name.startswith("ops.") and then.fingerprint.get(name) != digest
+    ]
+    if steps:
+        reasons.append(("rollback.rules", {"steps": ", ".join(steps)}))
+    acts = connection.execute(
+        text(
+            """
+            SELECT
+              count(*) FILTER (WHERE a.kind = 'decision') AS decisions,
+              count(*) FILTER (WHERE a.kind = 'correction') AS corrections
+            FROM ops.act_seen AS a WHERE a.run_id > :run_id
+            """
+        ),
+        {"run_id": rollback.run_id},
+    ).one()
+    if acts.decisions or acts.corrections:
+        reasons.append(("rollback.acts", acts._asdict()))
+    withdrawn = connection.execute(
+        text(
+            """
+            SELECT string_agg(d.delivery_id || ' ' || d.file, ', ' ORDER BY d.delivery_id)
+            FROM ops.delivery AS d WHERE d.state = 'withdrawn'
+            """
+        )
+    ).scalar_one()
+    if withdrawn:
+        reasons.append(("rollback.withdrawn", {"deliveries": withdrawn}))
+    return replace(rollback, unlike=unlike, reasons=reasons if unlike else [])
 
 
 def next_run_id(connection: Connection) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Select, Table, case, func, select, te
 
 from pipeline.database import database_errors
 from pipeline.errors import UsageError
-from pipeline.ledger import RunResult, step_summary
+from pipeline.ledger import Rollback, RunResult, step_summary
 from pipeline.messages import both
 from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
@@ -91,8 +91,19 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         "written": result.written,
         "missing_feeds": result.missing_feeds,
         "unknown_files": result.unknown_files,
+        **({} if result.rollback is None else {"rollback": rollback_summary(result.rollback)}),
         "deliveries": [delivery_summary(delivery) for delivery in result.deliveries],
         "steps": step_summary(result),
+    }
+
+
+def rollback_summary(result: Rollback) -> dict[str, Any]:
+    """A rollback as JSON: what is held, which layers are not as they were, and why."""
+    return {
+        "to_run": result.run_id,
+        "held": [{"delivery_id": number, "file": file} for number, file in result.held],
+        "unlike": result.unlike,
+        "reasons": [{"code": code, "params": params} for code, params in result.reasons],
     }
 
 

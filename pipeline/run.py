@@ -36,9 +36,12 @@ from pipeline.ledger import (
     StepResult,
     begin_run,
     commit_run,
+    compare_runs,
     end_run,
+    hold_after,
     last_run,
     next_run_id,
+    published_as_of,
 )
 from pipeline.settings import Settings
 from pipeline.steps import DATED_FEEDS, STEPS, Output, Step
@@ -63,6 +66,7 @@ class _Plan:
     accept: str | None
     watch: Watch
     load_watch: LoadWatch
+    rollback_to: int | None = None
     results: list[RunResult] = field(default_factory=list)
 
 
@@ -87,6 +91,46 @@ def run(
         data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")
     )
     plan = _Plan(settings, contracts, as_of, is_full, is_dry, accept, watch, load_watch)
+    return _run(engine, plan)
+
+
+def rollback(
+    engine: Engine,
+    settings: Settings,
+    run_id: int,
+    *,
+    is_dry: bool = False,
+    watch: Watch = lambda _step: None,
+) -> RunResult:
+    """Publish what the deliveries say that a published run had, and no later ones.
+
+    Later deliveries are held, not deleted: ``diqi load --release`` frees one. What people entered
+    stays, history only grows, and the business date does not go back. The inbox is not read. The
+    gate lets pass what the rollback takes away; that is on record.
+
+    Errors: UsageError where no such run was published; those of ``run``.
+    """
+    contracts = load_contracts(
+        data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")
+    )
+    as_of = published_as_of(engine)
+    if as_of is None:
+        raise UsageError("usage.rollback", run=run_id)
+    plan = _Plan(
+        settings,
+        contracts,
+        as_of,
+        is_full=False,
+        is_dry=is_dry,
+        accept=f"rollback {run_id}",
+        watch=watch,
+        load_watch=lambda _file, _rows, _total: None,
+        rollback_to=run_id,
+    )
+    return _run(engine, plan)
+
+
+def _run(engine: Engine, plan: _Plan) -> RunResult:
     with (
         database_errors(),
         engine.connect() as connection,
@@ -158,15 +202,11 @@ def _attempt(connection: Connection, plan: _Plan, last: LastRun, run_id: int) ->
         transaction = connection.begin()
         try:
             run_id = next_run_id(connection)
-            deliveries, unknown = _load(
-                connection, plan.settings, plan.contracts, plan.as_of, plan.load_watch
-            )
+            deliveries, unknown = _load_planned(connection, plan)
             return _transact(connection, plan, last, run_id, deliveries, unknown)
         finally:
             transaction.rollback()
-    deliveries, unknown = _load(
-        connection, plan.settings, plan.contracts, plan.as_of, plan.load_watch
-    )
+    deliveries, unknown = _load_planned(connection, plan)
     for attempt in (1, 2):
         try:
             with database_errors(), connection.begin():
@@ -176,6 +216,13 @@ def _attempt(connection: Connection, plan: _Plan, last: LastRun, run_id: int) ->
             if attempt == 2 or not is_retryable(error):
                 raise
     raise AssertionError("unreachable")
+
+
+def _load_planned(connection: Connection, plan: _Plan) -> tuple[list[DeliveryResult], list[str]]:
+    """Load the inbox, unless the run goes back."""
+    if plan.rollback_to is not None:
+        return [], []
+    return _load(connection, plan.settings, plan.contracts, plan.as_of, plan.load_watch)
 
 
 def _load(
@@ -212,6 +259,7 @@ def _transact(
     unknown: list[str],
 ) -> RunResult:
     """All of a run that stands or falls together."""
+    back = None if plan.rollback_to is None else hold_after(connection, plan.rollback_to)
     missing = _missing_feeds(connection, plan.contracts)
     data_year = plan.as_of.year - plan.settings.evaluation.data_year_offset
     result = RunResult(
@@ -262,6 +310,8 @@ def _transact(
         check(connection, {**common, "base_codes": base_codes, "is_full": plan.is_full})
     plan.watch("publish")
     commit_run(connection, result, last, fingerprints, plan.accept)
+    if back is not None:
+        result.rollback = compare_runs(connection, run_id, back)
     return result
 
 
