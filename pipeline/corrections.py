@@ -6,12 +6,18 @@ import csv
 import datetime as dt
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 from sqlalchemy import Connection, text
 
+from pipeline.domain.codes import check_credit_code, normalise_certificate, parse_parcel_code
+from pipeline.domain.names import normalise_address, normalise_name
+from pipeline.domain.quantities import parse_number
 from pipeline.errors import SourceError
+from pipeline.feeds.contracts import Column, Contract, County
 from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.headings import normalise_heading
 from pipeline.steps import FEEDS
@@ -32,10 +38,18 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 _NEEDED = ("feed", "key", "field", "reason", "author")
 # What says which row it is, or is ours, is no office's value to correct.
 _UNTOUCHABLE = {"geom", "row_hash", "extra"}
+_NUMBERS = {"number", "integer", "share"}
+# Made from other columns, whose correction they follow.
+_DERIVED = {"name_key", "address_key", "certificate_key", "unit_code"}
 
 
-def load_corrections(connection: Connection, path: Path) -> int:
+def load_corrections(
+    connection: Connection, path: Path, contracts: Mapping[str, Contract], county: County
+) -> int:
     """Enter the lines of a workspace's corrections.csv that are not yet known.
+
+    A new value must be one that its column can hold. Where a text is corrected from which a key is
+    made (name, address, certificate), the key is corrected along with it, as an act of its own.
 
     Shape:  headings in English or Chinese (``COLUMNS``); returns the number of new corrections.
             No file, nothing happens; a line that is taken out again stays entered.
@@ -51,11 +65,11 @@ def load_corrections(connection: Connection, path: Path) -> int:
     if not lines:
         return 0
     places = _places(path, lines[0])
-    rows = [
-        _row(path, number, places, line)
-        for number, line in enumerate(lines[1:], start=2)
-        if any(cell.strip() for cell in line)
-    ]
+    rows: list[dict[str, object]] = []
+    for number, line in enumerate(lines[1:], start=2):
+        if any(cell.strip() for cell in line):
+            row = _row(path, number, places, line, contracts, county)
+            rows += [row, *_secondary(row, contracts[str(row["feed"])], county)]
     if not rows:
         return 0
     names = (*COLUMNS, "content_hash")
@@ -94,7 +108,14 @@ def _places(path: Path, headings: Sequence[str]) -> dict[str, int]:
     return places
 
 
-def _row(path: Path, number: int, places: dict[str, int], line: list[str]) -> dict[str, object]:
+def _row(
+    path: Path,
+    number: int,
+    places: dict[str, int],
+    line: list[str],
+    contracts: Mapping[str, Contract],
+    county: County,
+) -> dict[str, object]:
     def bad(reason: str) -> SourceError:
         return SourceError("correction.file", path=str(path), row=number, reason=reason)
 
@@ -109,8 +130,17 @@ def _row(path: Path, number: int, places: dict[str, int], line: list[str]) -> di
         raise bad(f"{', '.join(empty)} is empty")
     if found["feed"] not in FEEDS:
         raise bad(f"unknown feed {found['feed']}; one of {', '.join(FEEDS)}")
-    if found["field"] in _UNTOUCHABLE:
-        raise bad(f"{found['field']} cannot be corrected")
+    field, contract = str(found["field"]), contracts[str(found["feed"])]
+    column = contract.columns.get(field)
+    if field in _UNTOUCHABLE or field in contract.key:
+        raise bad(f"{field} cannot be corrected")
+    if column is None or column.type in _DERIVED:
+        fields = [
+            name
+            for name, other in contract.columns.items()
+            if name not in contract.key and other.type not in _DERIVED
+        ]
+        raise bad(f"{field} is no field of {found['feed']}; one of {', '.join(fields)}")
     said = "\x1f".join(str(found[name]) for name in COLUMNS)
     found["content_hash"] = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
     if found["valid_until"] is not None:
@@ -118,4 +148,96 @@ def _row(path: Path, number: int, places: dict[str, int], line: list[str]) -> di
             found["valid_until"] = dt.date.fromisoformat(str(found["valid_until"]))
         except ValueError as error:
             raise bad(f"valid_until {found['valid_until']} is no date like 2026-06-30") from error
+    try:
+        found["new_value"] = _fit(field, column, found["new_value"], county)
+    except ValueError as error:
+        raise bad(str(error)) from error
+    if found["expected_value"] is not None and column.type in _NUMBERS:
+        # as it is stored: a value that is no number cannot have been delivered
+        plain = parse_number(pd.Series([found["expected_value"]]))["value"][0]
+        found["expected_value"] = found["expected_value"] if pd.isna(plain) else plain
+    return found
+
+
+def _fit(field: str, column: Column, value: object, county: County) -> str | None:
+    """The value as its column holds it; None for no value.
+
+    Errors: ValueError, in words, where it cannot be held.
+    """
+    if value is None:
+        if column.required:
+            raise ValueError(f"{field} must have a value")
+        return None
+    said = str(value)
+    if column.type in _NUMBERS:
+        return _fit_number(field, column, said)
+    if column.type == "date":
+        try:
+            return dt.date.fromisoformat(said).isoformat()
+        except ValueError as error:
+            raise ValueError(f"{field} {said} is no date like 2026-06-30") from error
+    if column.codes:
+        known = sorted({*column.codes.values(), *filter(None, [column.otherwise])})
+        if said not in known:
+            raise ValueError(f"{field} {said} is no code; one of {', '.join(known)}")
+    one = pd.Series([said], dtype="str")
+    if column.type == "credit_code":
+        return _known(check_credit_code(one)["code"], f"{field} {said} is no credit code")
+    if column.type == "parcel_code":
+        found = parse_parcel_code(one, county.parcel_scheme)["parcel_code"]
+        return _known(found, f"{field} {said} is no parcel code")
+    return said
+
+
+def _fit_number(field: str, column: Column, said: str) -> str:
+    number = _known(
+        parse_number(pd.Series([said], dtype="str"))["value"], f"{field} {said} is no number"
+    )
+    exact = Decimal(number)
+    if column.type == "integer" and exact != exact.to_integral_value():
+        raise ValueError(f"{field} {said} is no whole number")
+    if column.minimum is not None and exact < column.minimum:
+        raise ValueError(f"{field} {said} is less than {column.minimum}")
+    if column.maximum is not None and exact > column.maximum:
+        raise ValueError(f"{field} {said} is more than {column.maximum}")
+    return number
+
+
+def _known(found: pd.Series, problem: str) -> str:
+    """The one value of a series.
+
+    Errors: ValueError where there is none.
+    """
+    if pd.isna(found[0]):
+        raise ValueError(problem)
+    return str(found[0])
+
+
+def _secondary(
+    row: Mapping[str, object], contract: Contract, county: County
+) -> list[dict[str, object]]:
+    """Corrections of the keys that are made from a corrected text."""
+    make: dict[str, Callable[[pd.Series], pd.Series]] = {
+        "name_key": normalise_name,
+        "address_key": lambda s: normalise_address(
+            s, county.address_style, county.address_prefixes
+        ),
+        "certificate_key": normalise_certificate,
+    }
+    found: list[dict[str, object]] = []
+    for name, column in contract.columns.items():
+        if column.type not in make or column.parts != (row["field"],):
+            continue
+        keys = make[column.type](pd.Series([row["expected_value"], row["new_value"]], dtype="str"))
+        old, new = (None if pd.isna(key) else str(key) for key in keys)
+        digest = hashlib.blake2b(f"{row['content_hash']}\x1f{name}".encode(), digest_size=16)
+        found.append(
+            {
+                **row,
+                "field": name,
+                "expected_value": old,
+                "new_value": new,
+                "content_hash": digest.hexdigest(),
+            }
+        )
     return found

@@ -246,7 +246,7 @@ def _load(
     deliveries = load_sources(
         connection, found.sources, contracts, county, as_of=as_of, progress=load_watch
     )
-    load_corrections(connection, settings.workspace / "corrections.csv")
+    load_corrections(connection, settings.workspace / "corrections.csv", contracts, county)
     return deliveries, [str(path) for path in found.unknown]
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from test_steps import differences, state
 
 from pipeline.demo import township as drawing
+from pipeline.domain.names import normalise_name
 from pipeline.errors import SourceError
 from pipeline.publication import change_delivery
 
@@ -231,6 +232,67 @@ def _correct(township: Township, *lines: str) -> None:
     file = township.settings.workspace / "corrections.csv"
     head = file.read_text(encoding="utf-8").splitlines()[0]
     file.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('lease,ZL-1,land_area_m2,1,"12,5",r,,Li,,', "land_area_m2 12,5 is no number"),
+        ("lease,ZL-1,land_area_m2,1,-1,r,,Li,,", "land_area_m2 -1 is less than 0"),
+        ("lease,ZL-1,valid_to,,2026/13/45,r,,Li,,", "valid_to 2026/13/45 is no date"),
+        ("right,a|1|b,share,,1.5,r,,Li,,", "share 1.5 is more than 1"),
+        ("indicator,a|2025|tax,year,,1,r,,Li,,", "year cannot be corrected"),
+        ("parcel,1,parcel_code,,1,r,,Li,,", "parcel_code cannot be corrected"),
+        ("parcel,1,area,,1,r,,Li,,", "area is no field of parcel; one of"),
+        ("parcel,1,address_key,,1,r,,Li,,", "address_key is no field of parcel; one of"),
+        ("enterprise,1,status,,gone,r,,Li,,", "status gone is no code; one of"),
+        ("enterprise,1,name,x,,r,,Li,,", "name must have a value"),
+        ("enterprise,1,credit_code,,91330299MA9T005209,r,,Li,,", "is no credit code"),
+        ("enterprise,1,parcel_code,,33O299001001GB00027,r,,Li,,", "is no parcel code"),
+    ],
+)
+def test_a_correction_that_does_not_fit_is_refused_at_once(
+    make_township: Make, line: str, reason: str
+) -> None:
+    township = make_township()
+    before = state(township.engine)
+    _correct(township, line)
+    with pytest.raises(SourceError) as caught:
+        township.run()
+    assert caught.value.params["row"] == 2
+    assert reason in str(caught.value.params["reason"])
+    with township.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM core.correction")).scalar_one() == 0
+    # once the line is gone, all is as it was
+    _correct(township)
+    township.run()
+    assert differences(before, state(township.engine)) == {}
+
+
+def test_a_corrected_name_is_found_by_its_new_key(make_township: Make) -> None:
+    township = make_township()
+    with township.engine.connect() as connection:
+        code, name = connection.execute(
+            text(
+                "SELECT enterprise_code, name FROM core.enterprise WHERE to_run IS NULL "
+                "ORDER BY enterprise_code LIMIT 1"
+            )
+        ).one()
+    _correct(township, f"enterprise,{code},name,{name},云溪 改名（机械）有限公司,renamed,,Li,,")
+    township.run()
+    with township.engine.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT name, name_key FROM core.enterprise WHERE enterprise_code = :c AND to_run IS NULL"
+            ),
+            {"c": code},
+        ).one()
+        stale = connection.execute(
+            text("SELECT count(*) FROM ops.issue WHERE rule = 'correction.stale'")
+        ).scalar_one()
+    assert found.name == "云溪 改名（机械）有限公司"
+    assert found.name_key == normalise_name(pd.Series(["云溪 改名（机械）有限公司"]))[0]
+    assert stale == 0
 
 
 def test_correction_holds_while_the_old_value_is_delivered(make_township: Make) -> None:

@@ -332,14 +332,14 @@ def test_corrections_are_taken_over_once(load, tmp_path):
     row = f"parcel,{CODE.format(1)},official_area_m2,100,90,resurveyed,,Li,,2027-01-01\n"
     path.write_text(head, encoding="utf-8")
     with load.engine.connect() as connection:
-        assert load_corrections(connection, tmp_path / "none.csv") == 0
-        assert load_corrections(connection, path) == 0
+        assert load_corrections(connection, tmp_path / "none.csv", CONTRACTS, COUNTY) == 0
+        assert load_corrections(connection, path, CONTRACTS, COUNTY) == 0
         path.write_text(head + row + "\n" + row, encoding="utf-8-sig")
-        assert load_corrections(connection, path) == 1
-        assert load_corrections(connection, path) == 0
+        assert load_corrections(connection, path, CONTRACTS, COUNTY) == 1
+        assert load_corrections(connection, path, CONTRACTS, COUNTY) == 0
         path.write_text(head + row.replace("2027-01-01", "soon"), encoding="utf-8")
         with pytest.raises(SourceError) as caught:
-            load_corrections(connection, path)
+            load_corrections(connection, path, CONTRACTS, COUNTY)
     assert caught.value.params["row"] == 2
     assert load.query("SELECT feed, new_value, evidence, valid_until FROM core.correction") == [
         ("parcel", "90", None, dt.date(2027, 1, 1))
