@@ -27,9 +27,10 @@ from pipeline.database import (
     take_run_lock,
     write_next,
 )
-from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
+from pipeline.errors import CheckFailed, DiqiError, SourceError, UsageError
 from pipeline.feeds.contracts import Contract, County, load_contracts
-from pipeline.feeds.discover import ContentHashes, find_sources
+from pipeline.feeds.discover import HASH_MEMORY, ContentHashes, find_sources
+from pipeline.gate import gate_records, gate_results, read_published
 from pipeline.ledger import (
     LastRun,
     RunResult,
@@ -240,7 +241,7 @@ def _load(
         address_prefixes=settings.codes.address_prefixes,
         extent=settings.county.extent or None,
     )
-    hashes = ContentHashes(settings.workspace / ".diqi" / "content-hashes.json")
+    hashes = ContentHashes(settings.workspace / ".diqi" / HASH_MEMORY)
     found = find_sources(settings.workspace / "inbox", contracts, hashes)
     hashes.save()
     deliveries = load_sources(
@@ -260,6 +261,7 @@ def _transact(
 ) -> RunResult:
     """All of a run that stands or falls together."""
     back = None if plan.rollback_to is None else hold_after(connection, plan.rollback_to)
+    before = read_published(connection)
     missing = _missing_feeds(connection, plan.contracts)
     data_year = plan.as_of.year - plan.settings.evaluation.data_year_offset
     result = RunResult(
@@ -285,11 +287,13 @@ def _transact(
         and not feeds
         and not connection.execute(text("SELECT EXISTS (SELECT 1 FROM ops.dirty)")).scalar_one()
     )
+    rules_changed = False
     for step in STEPS:
         plan.watch(step.name)
         own = {name: plan.settings.value(path) for name, path in step.settings.items()}
         fingerprints[step.name] = _fingerprint(step, own, data_year, result.vintage)
         is_new = last.fingerprint.get(step.name) not in {None, fingerprints[step.name]}
+        rules_changed = rules_changed or is_new
         is_quiet = is_quiet and not is_new
         if is_new and not plan.is_full:
             _mark_everything(connection)
@@ -302,9 +306,13 @@ def _transact(
             parameters = {**common, **own, "is_full": plan.is_full or is_new}
             result.steps.append(_run_step(connection, step, parameters, run_id))
         if step.name == "reconcile_records":
-            _gate(connection, result.steps[-1], plan)
+            if plan.accept is None:
+                gate_records(connection, result.steps[-1].counts, plan.settings.gate)
             result.vintage = common["vintage"] = _vintage(connection, plan.settings)
     if not is_quiet:
+        # other rules or another year give other results; whoever changed them knows
+        if plan.accept is None and not rules_changed:
+            gate_results(before, read_published(connection), plan.settings.gate)
         plan.watch("check")
         base_codes = plan.settings.value("coverage.base_codes")
         check(connection, {**common, "base_codes": base_codes, "is_full": plan.is_full})
@@ -480,31 +488,6 @@ def _vintage(connection: Connection, settings: Settings) -> int | None:
         text("SELECT max(p.vintage) FROM core.patch AS p WHERE p.to_run IS NULL")
     ).scalar_one()
     return newest
-
-
-def _gate(connection: Connection, reconciled: StepResult, plan: _Plan) -> None:
-    """Stop a run that would lose too many records of a feed.
-
-    Errors: GateStopped naming the feed that loses most.
-    """
-    if plan.accept is not None:
-        return
-    gate = plan.settings.gate
-    for table, counts in reconciled.counts.items():
-        if counts.deleted <= gate.min_removed:
-            continue
-        held = connection.execute(
-            text(f"SELECT count(*) FROM {table} WHERE to_run IS NULL")  # noqa: S608 - our table
-        ).scalar_one()
-        before = held - counts.inserted + counts.deleted
-        if counts.deleted > gate.max_removed_share * before:
-            raise GateStopped(
-                "gate.too_many_removed",
-                feed=table.split(".")[1],
-                removed=counts.deleted,
-                before=before,
-                share=str(gate.max_removed_share),
-            )
 
 
 def check(connection: Connection, parameters: Mapping[str, object]) -> dict[str, int]:

@@ -156,6 +156,9 @@ class GateSettings(_Table):
 
     max_removed_share: Decimal = Field(ge=0, le=1)
     min_removed: int = Field(ge=0)
+    max_base_change: Decimal = Field(ge=0)
+    max_links_lost: Decimal = Field(ge=0, le=1)
+    max_coverage_fall: Decimal = Field(ge=0, le=1)
 
 
 class Settings(_Table):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.feeds.headings import Match
 
-BATCH_ROWS = 16_384
+BATCH_ROWS = 8_192
 
 
 @dataclass(frozen=True)

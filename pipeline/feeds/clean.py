@@ -87,7 +87,7 @@ def clean_batch(
     kept; a damaged value elsewhere leaves the column empty, with an issue. Nothing is replaced by
     guess: what would make a code valid is in the issue's ``proposal``.
 
-    Shape:  up to 16,384 delivered rows in; as many canonical rows out, or in a wide table one per
+    Shape:  up to 8,192 delivered rows in; as many canonical rows out, or in a wide table one per
             figure and one per row without any.
     Units:  areas in m2 (4 decimals), money in yuan, other figures in the base unit of their kind.
     CRS:    the county's.
@@ -712,7 +712,7 @@ def _share(text: str) -> str | None:
 def _is_outside(value: pd.Series, low: Decimal | None, high: Decimal | None) -> _Mask:
     """Which figures lie outside their limits, exactly."""
     # a figure beyond a limit is not within it as a binary fraction either
-    near = pd.to_numeric(value).to_numpy(dtype=float, na_value=np.nan)
+    near = value.astype(float).to_numpy()
     outside = np.zeros(len(value), dtype=bool)
     if low is not None:
         outside |= near <= float(low)

@@ -32,6 +32,8 @@ _DATE_SUFFIX = re.compile(r".*_([12][0-9]{3})([01][0-9])([0-3][0-9])(?:@.*)?")
 _SCOPE_FOLDER = re.compile(r"scope=([0-9A-Z]+(?:,[0-9A-Z]+)*)", re.IGNORECASE)
 _SCOPE_NAME = re.compile(r".*@([0-9]+(?:[,+][0-9]+)*)(?:_[0-9]{8})?")
 _CHUNK = 1 << 20
+# Where content hashes are remembered; the number changes with what is hashed.
+HASH_MEMORY = "content-hashes.1.json"
 # A file that was touched within this time may be touched again without a sign: the coarsest file
 # systems count in steps of two seconds.
 _SETTLED_NS = 2_000_000_000
@@ -116,8 +118,8 @@ def content_hash(path: Path) -> str:
 class ContentHashes:
     """Content hashes that are remembered from one run to the next, in a file.
 
-    A file is read again when it or a file beside it has another size, inode, or time of change
-    (which no program can set), or was changed just before it was read. An inbox that keeps a year
+    A file is read again when it or a file beside it has another size, inode, time of modification or
+    time of change, which no program sets, or when it was touched just before it was read. An inbox that keeps a year
     of deliveries thus costs no more each night than what is new in it.
     """
 
@@ -140,14 +142,14 @@ class ContentHashes:
         Errors: OSError where a file cannot be read.
         Source: as ``content_hash``.
         """
-        sign, _ = _sign(path)
+        now = time.time_ns()
+        sign, touched = _sign(path)
         known = self._known.get(str(path))
         if isinstance(known, list) and len(known) == 2 and known[0] == sign:
             self._seen[str(path)] = known
             return known[1]
         digest = content_hash(path)
-        after, touched = _sign(path)
-        if after == sign and touched <= time.time_ns() - _SETTLED_NS:
+        if _sign(path)[0] == sign and touched <= now - _SETTLED_NS:
             self._seen[str(path)] = [sign, digest]
         return digest
 
@@ -165,7 +167,8 @@ class ContentHashes:
         with suppress(OSError):
             self._memory.parent.mkdir(parents=True, exist_ok=True)
             part = self._memory.with_suffix(".part")
-            part.write_text(json.dumps(self._seen, ensure_ascii=False, indent=0), encoding="utf-8")
+            # a name may hold bytes that are no text
+            part.write_text(json.dumps(self._seen, indent=0), encoding="utf-8")
             part.replace(self._memory)
 
 

@@ -34,7 +34,7 @@ _KINDS = {"polygon": ("Polygon", "MultiPolygon"), "point": ("Point",), "none": (
 def open_vector(path: Path, contract: Contract, county: County) -> Iterator[OpenLayer]:
     """Open a layer and read it in batches, as text and as shapes in the county's CRS.
 
-    Shape:  a file in; an OpenLayer out, whose batches hold up to 16,384 rows, numbered from 1 in
+    Shape:  a file in; an OpenLayer out, whose batches hold up to 8,192 rows, numbered from 1 in
             the order of the file.
     Units:  as delivered.
     CRS:    the layer's or the contract's in; the county's out, rounded to 0.0001 m.

@@ -219,6 +219,13 @@ def test_gate_stops_a_delivery_that_lost_its_rows(diqi: Diqi) -> None:
     assert accepted == "the survey office confirmed it"
 
 
+def test_gate_stops_land_in_the_zone_next_door(diqi: Diqi) -> None:
+    """Every row is right, every code is known, and nothing lies where it should."""
+    parcels = land(diqi, "ZD.shp").set_crs("EPSG:4548", allow_override=True)
+    parcels.to_file(diqi.deliver("ZD.shp"), encoding="gb18030")
+    diqi.refuses(5, "coverage", "diqi load --withdraw")
+
+
 def test_database_that_is_not_there(diqi: Diqi) -> None:
     done = diqi("run", "--as-of", NIGHT, dsn="host=/nonexistent dbname=diqi user=diqi")
     assert done.returncode == 7, done.stderr

@@ -16,6 +16,8 @@ from pipeline.corrections import load_corrections
 from pipeline.errors import CrsError, SourceError
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.discover import find_sources
+from pipeline.publication import change_delivery
+from pipeline.steps import load_feeds
 from pipeline.steps.load_feeds import load_sources
 
 ROOT = Path(__file__).parents[2]
@@ -324,6 +326,65 @@ def test_batches_make_one_delivery(load, monkeypatch):
     (result,) = load()
     assert (result.row_count, result.kept_count, result.unchanged_count) == (36, 35, 1)
     assert [row[0] for row in load.rules()] == ["row.duplicate"]
+
+
+def test_only_what_is_asked_for_is_read(load, monkeypatch):
+    """Known files between a new early one and a new late one are not opened."""
+    opened: list[str] = []
+    opening = load_feeds._open
+
+    def watched(delivery):
+        opened.append(delivery.source.name)
+        return opening(delivery)
+
+    for day in range(2, 12):
+        load.put(f"2026-06-{day:02}/ZD.gpkg", parcels(1, 2, day))
+        load()
+    monkeypatch.setattr(load_feeds, "_open", watched)
+    load.put("2026-06-01/ZD.gpkg", parcels(1))
+    load.put("2026-06-15/ZD.gpkg", parcels(1, 2, 15))
+    states = {result.source.name: result.state for result in load()}
+    assert [name for name, state in states.items() if state == "loaded"] == [
+        "2026-06-01/ZD.gpkg",
+        "2026-06-15/ZD.gpkg",
+    ]
+    # the reader may have begun with the one after the first
+    assert len(opened) <= 3
+
+
+def test_what_is_released_while_a_load_is_under_way_waits(load, monkeypatch):
+    """The inbox holds A, B (withdrawn) and A again: without B the second A says nothing new."""
+    load.put("2026-06-01/ZD.gpkg", parcels(1))
+    load.put("2026-06-03/ZD.gpkg", parcels(1, 2))
+    load()
+    content = (load.inbox / "2026-06-01/ZD.gpkg").read_bytes()
+    path = load.inbox / "2026-06-05/ZD.gpkg"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    number = load.query("SELECT max(delivery_id) FROM ops.delivery")[0][0]
+    change_delivery(load.engine, number, "withdraw")
+    choosing = load_feeds._unread
+
+    def released_meanwhile(driver, deliveries):
+        found = choosing(driver, deliveries)
+        change_delivery(load.engine, number, "release")
+        return found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(load_feeds, "_unread", released_meanwhile)
+        assert [result.state for result in load()] == ["known"] * 3
+    assert [result.state for result in load()] == ["known", "known", "loaded"]
+
+
+def test_a_figure_beyond_all_floats_is_read_exactly(load):
+    load.put(
+        "企业租赁.csv",
+        "合同编号,宗地代码,租用土地面积\n"
+        f"1,{CODE.format(1)},{'9' * 400}\n2,{CODE.format(1)},-{'9' * 400}\n3,{CODE.format(1)},1\n",
+    )
+    (result,) = load()
+    assert (result.row_count, result.quarantined_count) == (3, 0)
+    assert [row[0] for row in load.rules()] == ["field.out_of_range"]
 
 
 def test_corrections_are_taken_over_once(load, tmp_path):

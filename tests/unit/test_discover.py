@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,33 @@ def test_what_was_just_written_is_not_remembered(tmp_path):
     assert hashes(tmp_path / "DLTB.shp") == content_hash(tmp_path / "DLTB.shp")
     hashes.save()
     assert not (tmp_path / "hashes.json").exists()
+
+
+def test_the_hour_of_reading_is_that_before_it(tmp_path, monkeypatch):
+    """However long hashing takes, a file that was touched just before is not remembered."""
+    put(tmp_path, "DLTB.shp")
+    hashing = discover.content_hash
+
+    def slow(path):
+        later = time.time_ns() + 10_000_000_000
+        monkeypatch.setattr(discover.time, "time_ns", lambda: later)
+        return hashing(path)
+
+    monkeypatch.setattr(discover, "content_hash", slow)
+    hashes = ContentHashes(tmp_path / "hashes.json")
+    hashes(tmp_path / "DLTB.shp")
+    hashes.save()
+    assert not (tmp_path / "hashes.json").exists()
+
+
+def test_names_that_are_no_text_are_remembered_too(tmp_path, monkeypatch):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + "/宗地".encode("gbk")))
+    put(folder, "ZD.shp")
+    monkeypatch.setattr(discover, "_SETTLED_NS", -3_600_000_000_000)
+    hashes = ContentHashes(tmp_path / "hashes.json")
+    first = hashes(folder / "ZD.shp")
+    hashes.save()
+    assert ContentHashes(tmp_path / "hashes.json")(folder / "ZD.shp") == first
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"a": 1}'])

@@ -26,30 +26,41 @@ usage AS (
   FROM usage AS u
   JOIN core.enterprise AS e ON e.enterprise_code = u.enterprise_code AND e.to_run IS NULL
 ),
+-- By what a lease may name a user of its parcel: the code, or where it has none the name. One text, for
+-- parcel, code and name apart look so rare together that the plan becomes a loop over all leases.
+party AS (
+  SELECT u.parcel_code, u.enterprise_code, u.parcel_code || ' code ' || u.credit_code AS party
+  FROM "user" AS u
+  WHERE u.credit_code IS NOT NULL
+  UNION ALL
+  SELECT u.parcel_code, u.enterprise_code, u.parcel_code || ' name ' || u.name_key
+  FROM "user" AS u
+  WHERE u.name_key IS NOT NULL
+),
 lease AS (
   SELECT
-    l.lease_no, l.parcel_code, l.lessor_code, l.lessor_name_key, l.land_area_m2, l.floor_area_m2,
-    u.enterprise_code AS lessee
+    l.lease_no,
+    l.parcel_code,
+    l.parcel_code || coalesce(' code ' || l.lessor_code, ' name ' || l.lessor_name_key) AS lessor_party,
+    l.land_area_m2,
+    l.floor_area_m2,
+    u.enterprise_code AS lessee,
+    array_agg(u.enterprise_code) OVER (PARTITION BY l.parcel_code) AS lessees
   FROM args
   JOIN core.lease AS l ON l.to_run IS NULL
     AND (l.valid_from IS NULL OR l.valid_from <= args.as_of)
     AND (l.valid_to IS NULL OR args.as_of < l.valid_to)
-  JOIN "user" AS u ON u.parcel_code = l.parcel_code
-    AND (l.lessee_code = u.credit_code OR (l.lessee_code IS NULL AND l.lessee_name_key = u.name_key))
+  JOIN party AS u
+    ON u.party = l.parcel_code || coalesce(' code ' || l.lessee_code, ' name ' || l.lessee_name_key)
 ),
--- The tenant that a sub-lease takes its land from.
-lessor AS (
-  SELECT l.lease_no, l.lessee, min(u.enterprise_code) AS lessor
-  FROM lease AS l
-  JOIN "user" AS u ON u.parcel_code = l.parcel_code AND u.enterprise_code <> l.lessee
-    AND (l.lessor_code = u.credit_code OR (l.lessor_code IS NULL AND l.lessor_name_key = u.name_key))
-  JOIN lease AS o ON o.parcel_code = u.parcel_code AND o.lessee = u.enterprise_code
-  GROUP BY l.lease_no, l.lessee
-),
+-- With the tenant that a sub-lease takes its land from.
 chained AS (
-  SELECT l.lease_no, l.parcel_code, l.lessee, l.land_area_m2, l.floor_area_m2, r.lessor
+  SELECT
+    l.lease_no, l.parcel_code, l.lessee, l.land_area_m2, l.floor_area_m2, min(u.enterprise_code) AS lessor
   FROM lease AS l
-  LEFT JOIN lessor AS r ON r.lease_no = l.lease_no AND r.lessee = l.lessee
+  LEFT JOIN party AS u
+    ON u.party = l.lessor_party AND u.enterprise_code <> l.lessee AND u.enterprise_code = ANY (l.lessees)
+  GROUP BY l.lease_no, l.parcel_code, l.lessee, l.land_area_m2, l.floor_area_m2
 ),
 leased AS (
   SELECT

@@ -1,0 +1,116 @@
+"""The gate: a run that would change too much stops, and a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+from pipeline.database import Counts
+from pipeline.errors import GateStopped
+from pipeline.settings import GateSettings
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the gate compares: the industrial base (m2), accepted links, coverage per unit."""
+
+    base_area_m2: Decimal
+    links: int
+    coverage: dict[str, tuple[str, Decimal]]
+
+
+def read_published(connection: Connection) -> Published:
+    """The figures that the gate compares, as they stand in this transaction.
+
+    Shape:  an open connection in, one Published out; before the first run all is zero.
+    Units:  m2, ratios.
+    CRS:    none.
+    Errors: those of the database.
+    Source: docs/sources.md, Design 3 (gate).
+    """
+    units = connection.execute(
+        text(
+            """
+            SELECT c.area_code, c.name, c.base_area_m2,
+              coalesce(c.covered_area_m2 / nullif(c.base_area_m2, 0), 0) AS ratio
+            FROM derived.township_coverage AS c
+            """
+        )
+    ).all()
+    links: int = connection.execute(
+        text("SELECT count(*) FROM derived.link WHERE status = 'accepted'")
+    ).scalar_one()
+    return Published(
+        sum((unit.base_area_m2 for unit in units), _ZERO),
+        links,
+        {unit.area_code: (unit.name, unit.ratio) for unit in units},
+    )
+
+
+def gate_records(connection: Connection, counts: Mapping[str, Counts], gate: GateSettings) -> None:
+    """Stop a run that would lose too many records of a feed.
+
+    Shape:  what the run did to each table of records in, nothing out.
+    Units:  none.
+    CRS:    none.
+    Errors: GateStopped naming the feed.
+    Source: config/defaults.toml, gate.
+    """
+    for table, count in counts.items():
+        if count.deleted <= gate.min_removed:
+            continue
+        held = connection.execute(
+            text(f"SELECT count(*) FROM {table} WHERE to_run IS NULL")  # noqa: S608 - our table
+        ).scalar_one()
+        before = held - count.inserted + count.deleted
+        if count.deleted > gate.max_removed_share * before:
+            raise GateStopped(
+                "gate.too_many_removed",
+                feed=table.split(".")[1],
+                removed=count.deleted,
+                before=before,
+                share=str(gate.max_removed_share),
+            )
+
+
+def gate_results(before: Published, after: Published, gate: GateSettings) -> None:
+    """Stop a run whose results differ too much from the published ones.
+
+    No row of a file need be wrong for that: land drawn in the wrong zone covers nothing.
+
+    Shape:  the figures before and after in, nothing out; nothing is compared with a first run.
+    Units:  m2, ratios.
+    CRS:    none.
+    Errors: GateStopped naming the figure, before and after.
+    Source: config/defaults.toml, gate.
+    """
+    if before.base_area_m2 > 0:
+        change = abs(after.base_area_m2 - before.base_area_m2) / before.base_area_m2
+        if change > gate.max_base_change:
+            raise GateStopped(
+                "gate.base_area",
+                before=str(round(before.base_area_m2, 2)),
+                after=str(round(after.base_area_m2, 2)),
+                share=str(gate.max_base_change),
+            )
+    lost = before.links - after.links
+    if lost > gate.min_removed and lost > gate.max_links_lost * before.links:
+        raise GateStopped(
+            "gate.links", before=before.links, after=after.links, share=str(gate.max_links_lost)
+        )
+    for code, (name, ratio) in before.coverage.items():
+        now = after.coverage.get(code, (name, _ZERO))[1]
+        if ratio - now > gate.max_coverage_fall:
+            raise GateStopped(
+                "gate.coverage",
+                unit=code,
+                name=name,
+                before=str(round(ratio, 4)),
+                after=str(round(now, 4)),
+                fall=str(gate.max_coverage_fall),
+            )

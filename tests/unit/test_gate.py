@@ -1,0 +1,72 @@
+"""The gate over results: what may change at once, and what a person has to pass."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from pipeline.errors import GateStopped
+from pipeline.gate import Published, gate_results
+from pipeline.settings import GateSettings
+
+GATE = GateSettings(
+    max_removed_share=Decimal("0.2"),
+    min_removed=10,
+    max_base_change=Decimal("0.2"),
+    max_links_lost=Decimal("0.2"),
+    max_coverage_fall=Decimal("0.3"),
+)
+
+
+def published(base="1000", links=100, **coverage):
+    units = {code: (f"unit {code}", Decimal(ratio)) for code, ratio in coverage.items()}
+    return Published(Decimal(base), links, units)
+
+
+BEFORE = published(a="0.7", b="0.5")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        BEFORE,
+        published(base="800", a="0.7", b="0.5"),
+        published(base="1200", a="0.7", b="0.5"),
+        published(links=80, a="0.7", b="0.5"),
+        published(links=1000, a="0.4", b="0.2"),
+        published(a="1", b="1", c="0"),
+    ],
+)
+def test_what_may_change_at_once(after: Published) -> None:
+    gate_results(BEFORE, after, GATE)
+
+
+@pytest.mark.parametrize(
+    ("after", "code", "said"),
+    [
+        (
+            published(base="799", a="0.7", b="0.5"),
+            "gate.base_area",
+            {"before": "1000.00", "after": "799.00"},
+        ),
+        (published(base="1201", a="0.7", b="0.5"), "gate.base_area", {"share": "0.2"}),
+        (published(links=79, a="0.7", b="0.5"), "gate.links", {"before": 100, "after": 79}),
+        (published(a="0.39", b="0.5"), "gate.coverage", {"unit": "a", "name": "unit a"}),
+        (published(a="0.7"), "gate.coverage", {"unit": "b", "after": "0.0000"}),
+    ],
+)
+def test_what_a_person_has_to_pass(after: Published, code: str, said: dict[str, object]) -> None:
+    with pytest.raises(GateStopped) as caught:
+        gate_results(BEFORE, after, GATE)
+    assert caught.value.code == code
+    assert said.items() <= caught.value.params.items()
+    assert caught.value.exit_code == 5
+
+
+def test_a_first_run_is_compared_with_nothing() -> None:
+    gate_results(published(base="0", links=0), published(a="0"), GATE)
+
+
+def test_few_links_may_go() -> None:
+    gate_results(published(links=12), published(links=2), GATE)
