@@ -299,6 +299,52 @@ def nightly(workspace: Workspace = None, as_of: AsOf = None) -> None:
 
 @app.command()
 @_guarded
+def correct(
+    feed: Annotated[str, typer.Argument(help="数据 Feed, e.g. lease.")],
+    key: Annotated[str, typer.Argument(help="主键 Key of the record.")],
+    field: Annotated[str, typer.Argument(help="字段 Field to correct.")],
+    value: Annotated[str, typer.Argument(help="新值 New value; empty text for none.")],
+    reason: Annotated[str, typer.Option(help="理由 Why.")],
+    author: Annotated[str, typer.Option(help="经办人 Who answers for it.")],
+    evidence: Annotated[str | None, typer.Option(help="依据 Evidence.")] = None,
+    office: Annotated[str | None, typer.Option(help="单位 Office.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="有效期至 First day on which it no longer holds.")
+    ] = None,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """登记一条纠偏；只要来件仍是现在的值就生效。 Correct one field, as long as what is delivered now is.
+
+    Example: diqi correct lease ZL-000066 land_area_m2 246.6667 --reason "contract" --author Li
+    """
+    from pipeline.corrections import correct as enter
+    from pipeline.run import contracts_of, county_of
+    from pipeline.workspace import open_database
+
+    settings = _settings(workspace)
+    said = {
+        "feed": feed,
+        "key": key,
+        "field": field,
+        "new_value": value.strip() or None,
+        "reason": reason.strip() or None,
+        "author": author.strip() or None,
+        "evidence": evidence,
+        "office": office,
+        "valid_until": until,
+    }
+    engine = open_database(settings)
+    entered = enter(engine, said, contracts_of(settings), county_of(settings))
+    if as_json:
+        _print_json(entered)
+        return
+    for line in both("correct.entered" if entered["is_new"] else "correct.known", entered):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+@_guarded
 def rollback(
     run_id: Annotated[int, typer.Argument(metavar="RUN", help="回到哪次运行 Which run.")],
     workspace: Workspace = None,

@@ -1,4 +1,4 @@
-"""Corrections 纠偏 that people wrote into ``corrections.csv``: each line becomes an act, once."""
+"""Corrections 纠偏: what people wrote into ``corrections.csv`` or entered by ``diqi correct``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
+from pipeline.database import database_errors
 from pipeline.domain.codes import check_credit_code, normalise_certificate, parse_parcel_code
 from pipeline.domain.names import normalise_address, normalise_name
 from pipeline.domain.quantities import parse_number
-from pipeline.errors import SourceError
+from pipeline.errors import SourceError, UsageError
 from pipeline.feeds.contracts import Column, Contract, County
 from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.headings import normalise_heading
@@ -72,18 +73,64 @@ def load_corrections(
             rows += [row, *_secondary(row, contracts[str(row["feed"])], county)]
     if not rows:
         return 0
-    names = (*COLUMNS, "content_hash")
     with connection.begin_nested() if connection.in_transaction() else connection.begin():
-        before = _count(connection)
-        connection.execute(
+        return _enter(connection, rows)
+
+
+def correct(
+    engine: Engine,
+    said: Mapping[str, str | None],
+    contracts: Mapping[str, Contract],
+    county: County,
+) -> dict[str, object]:
+    """Enter one correction; the value that is delivered now is the expected one.
+
+    Shape:  the columns of ``COLUMNS`` without ``expected_value`` in; the correction as it was
+            entered out, with ``is_new`` false where the same was entered before.
+    Units:  those of the corrected column, as core holds it.
+    CRS:    none.
+    Errors: UsageError usage.correction where the value does not fit, usage.correction_record where
+            no such record is in force.
+    Source: docs/sources.md, Design 3 (people are writers too).
+    """
+    with database_errors(), engine.begin() as connection:
+        try:
+            row = _checked(
+                {**dict.fromkeys(COLUMNS), **said, "expected_value": None}, contracts, county
+            )
+        except ValueError as error:
+            raise UsageError("usage.correction", reason=str(error)) from error
+        delivered = connection.execute(
             text(
-                f"INSERT INTO core.correction ({', '.join(names)}) "  # noqa: S608 - our names
-                f"VALUES ({', '.join(f':{name}' for name in names)}) "
-                "ON CONFLICT (content_hash) DO NOTHING"
+                f"""
+                SELECT to_jsonb(r) ->> :field AS value
+                FROM ops.live_row(:feed) AS l
+                JOIN raw."{row["feed"]}" AS r ON r.row_hash = l.row_hash
+                WHERE l.key = :key
+                """  # noqa: S608 - one of FEEDS
             ),
-            rows,
-        )
-        return _count(connection) - before
+            {"field": row["field"], "feed": row["feed"], "key": row["key"]},
+        ).one_or_none()
+        if delivered is None:
+            raise UsageError("usage.correction_record", feed=row["feed"], key=row["key"])
+        row = _checked({**row, **said, "expected_value": delivered.value}, contracts, county)
+        entered = _enter(connection, [row, *_secondary(row, contracts[str(row["feed"])], county)])
+        return {**row, "is_new": entered > 0}
+
+
+def _enter(connection: Connection, rows: list[dict[str, object]]) -> int:
+    """Enter what is not known yet; return how many that were."""
+    names = (*COLUMNS, "content_hash")
+    before = _count(connection)
+    connection.execute(
+        text(
+            f"INSERT INTO core.correction ({', '.join(names)}) "  # noqa: S608 - our names
+            f"VALUES ({', '.join(f':{name}' for name in names)}) "
+            "ON CONFLICT (content_hash) DO NOTHING"
+        ),
+        rows,
+    )
+    return _count(connection) - before
 
 
 def _count(connection: Connection) -> int:
@@ -116,42 +163,54 @@ def _row(
     contracts: Mapping[str, Contract],
     county: County,
 ) -> dict[str, object]:
-    def bad(reason: str) -> SourceError:
-        return SourceError("correction.file", path=str(path), row=number, reason=reason)
-
     found: dict[str, object] = {
         column: (line[places[column]].strip() or None)
         if column in places and places[column] < len(line)
         else None
         for column in COLUMNS
     }
+    try:
+        return _checked(found, contracts, county)
+    except ValueError as error:
+        raise SourceError(
+            "correction.file", path=str(path), row=number, reason=str(error)
+        ) from error
+
+
+def _checked(
+    said: Mapping[str, object], contracts: Mapping[str, Contract], county: County
+) -> dict[str, object]:
+    """What was said, with values as they are stored and a hash by which it is known.
+
+    Errors: ValueError, in words, where it cannot be a correction.
+    """
+    found = dict(said)
     empty = [name for name in _NEEDED if found[name] is None]
     if empty:
-        raise bad(f"{', '.join(empty)} is empty")
+        raise ValueError(f"{', '.join(empty)} is empty")
     if found["feed"] not in FEEDS:
-        raise bad(f"unknown feed {found['feed']}; one of {', '.join(FEEDS)}")
+        raise ValueError(f"unknown feed {found['feed']}; one of {', '.join(FEEDS)}")
     field, contract = str(found["field"]), contracts[str(found["feed"])]
     column = contract.columns.get(field)
     if field in _UNTOUCHABLE or field in contract.key:
-        raise bad(f"{field} cannot be corrected")
+        raise ValueError(f"{field} cannot be corrected")
     if column is None or column.type in _DERIVED:
         fields = [
             name
             for name, other in contract.columns.items()
             if name not in contract.key and other.type not in _DERIVED
         ]
-        raise bad(f"{field} is no field of {found['feed']}; one of {', '.join(fields)}")
-    said = "\x1f".join(str(found[name]) for name in COLUMNS)
-    found["content_hash"] = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+        raise ValueError(f"{field} is no field of {found['feed']}; one of {', '.join(fields)}")
+    text_said = "\x1f".join(str(found[name]) for name in COLUMNS)
+    found["content_hash"] = hashlib.blake2b(text_said.encode(), digest_size=16).hexdigest()
     if found["valid_until"] is not None:
         try:
             found["valid_until"] = dt.date.fromisoformat(str(found["valid_until"]))
         except ValueError as error:
-            raise bad(f"valid_until {found['valid_until']} is no date like 2026-06-30") from error
-    try:
-        found["new_value"] = _fit(field, column, found["new_value"], county)
-    except ValueError as error:
-        raise bad(str(error)) from error
+            raise ValueError(
+                f"valid_until {found['valid_until']} is no date like 2026-06-30"
+            ) from error
+    found["new_value"] = _fit(field, column, found["new_value"], county)
     if found["expected_value"] is not None and column.type in _NUMBERS:
         # as it is stored: a value that is no number cannot have been delivered
         plain = parse_number(pd.Series([found["expected_value"]]))["value"][0]

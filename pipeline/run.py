@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
@@ -88,9 +87,7 @@ def run(
     file, the rows read of it so far, and how many it holds where that is known.
     Errors: every DiqiError of docs/sources.md, Design 6; the last good layers are then untouched.
     """
-    contracts = load_contracts(
-        data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")
-    )
+    contracts = contracts_of(settings)
     plan = _Plan(settings, contracts, as_of, is_full, is_dry, accept, watch, load_watch)
     return _run(engine, plan)
 
@@ -111,9 +108,7 @@ def rollback(
 
     Errors: UsageError where no such run was published; those of ``run``.
     """
-    contracts = load_contracts(
-        data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")
-    )
+    contracts = contracts_of(settings)
     as_of = published_as_of(engine)
     if as_of is None:
         raise UsageError("usage.rollback", run=run_id)
@@ -158,9 +153,7 @@ def load(
 
     Errors: SourceError for the first refused file (the others are loaded), RunLocked, DatabaseError.
     """
-    contracts = load_contracts(
-        data_path("config", "sources.toml"), _if_file(settings.workspace / "sources.toml")
-    )
+    contracts = contracts_of(settings)
     with database_errors(), engine.connect() as connection:
         take_run_lock(connection)
         try:
@@ -173,8 +166,25 @@ def load(
                 connection.commit()
 
 
-def _if_file(path: Path) -> Path | None:
-    return path if path.is_file() else None
+def contracts_of(settings: Settings) -> dict[str, Contract]:
+    """The feed contracts, the workspace's own over the default ones.
+
+    Errors: SettingsError where one of them is wrong.
+    """
+    own = settings.workspace / "sources.toml"
+    return load_contracts(data_path("config", "sources.toml"), own if own.is_file() else None)
+
+
+def county_of(settings: Settings) -> County:
+    """What cleaning must know of the county."""
+    return County(
+        code=settings.county.code,
+        crs=settings.county.crs,
+        parcel_scheme=settings.codes.parcel_scheme,
+        address_style=settings.codes.address_style,
+        address_prefixes=settings.codes.address_prefixes,
+        extent=settings.county.extent or None,
+    )
 
 
 def _locked_run(connection: Connection, ledger: Connection, plan: _Plan) -> RunResult:
@@ -233,14 +243,7 @@ def _load(
     as_of: dt.date,
     load_watch: LoadWatch,
 ) -> tuple[list[DeliveryResult], list[str]]:
-    county = County(
-        code=settings.county.code,
-        crs=settings.county.crs,
-        parcel_scheme=settings.codes.parcel_scheme,
-        address_style=settings.codes.address_style,
-        address_prefixes=settings.codes.address_prefixes,
-        extent=settings.county.extent or None,
-    )
+    county = county_of(settings)
     hashes = ContentHashes(settings.workspace / ".diqi" / HASH_MEMORY)
     found = find_sources(settings.workspace / "inbox", contracts, hashes)
     hashes.save()
