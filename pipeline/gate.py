@@ -16,12 +16,30 @@ _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
-class Published:
-    """What the gate compares: the industrial base (m2), accepted links, coverage per unit."""
+class Unit:
+    """An assessment unit: its name, base and covered area (m2)."""
 
+    name: str
     base_area_m2: Decimal
+    covered_area_m2: Decimal
+
+    @property
+    def ratio(self) -> Decimal:
+        """Its coverage, 0 where it has no base."""
+        return self.covered_area_m2 / self.base_area_m2 if self.base_area_m2 else _ZERO
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the gate compares: accepted links, and the assessment units by their codes."""
+
     links: int
-    coverage: dict[str, tuple[str, Decimal]]
+    units: dict[str, Unit]
+
+    @property
+    def base_area_m2(self) -> Decimal:
+        """The industrial base of the county."""
+        return sum((unit.base_area_m2 for unit in self.units.values()), _ZERO)
 
 
 def read_published(connection: Connection) -> Published:
@@ -35,20 +53,19 @@ def read_published(connection: Connection) -> Published:
     """
     units = connection.execute(
         text(
-            """
-            SELECT c.area_code, c.name, c.base_area_m2,
-              coalesce(c.covered_area_m2 / nullif(c.base_area_m2, 0), 0) AS ratio
-            FROM derived.township_coverage AS c
-            """
+            "SELECT c.area_code, c.name, c.base_area_m2, c.covered_area_m2 "
+            "FROM derived.township_coverage AS c"
         )
     ).all()
     links: int = connection.execute(
         text("SELECT count(*) FROM derived.link WHERE status = 'accepted'")
     ).scalar_one()
     return Published(
-        sum((unit.base_area_m2 for unit in units), _ZERO),
         links,
-        {unit.area_code: (unit.name, unit.ratio) for unit in units},
+        {
+            unit.area_code: Unit(unit.name, unit.base_area_m2, unit.covered_area_m2)
+            for unit in units
+        },
     )
 
 
@@ -103,14 +120,17 @@ def gate_results(before: Published, after: Published, gate: GateSettings) -> Non
         raise GateStopped(
             "gate.links", before=before.links, after=after.links, share=str(gate.max_links_lost)
         )
-    for code, (name, ratio) in before.coverage.items():
-        now = after.coverage.get(code, (name, _ZERO))[1]
-        if ratio - now > gate.max_coverage_fall:
+    for code, unit in before.units.items():
+        now = after.units.get(code, Unit(unit.name, _ZERO, _ZERO))
+        # one firm that closes may be half of what a small township has
+        if unit.covered_area_m2 - now.covered_area_m2 <= gate.min_covered_lost_m2:
+            continue
+        if unit.ratio - now.ratio > gate.max_coverage_fall:
             raise GateStopped(
                 "gate.coverage",
                 unit=code,
-                name=name,
-                before=str(round(ratio, 4)),
-                after=str(round(now, 4)),
+                name=unit.name,
+                before=str(round(unit.ratio, 4)),
+                after=str(round(now.ratio, 4)),
                 fall=str(gate.max_coverage_fall),
             )

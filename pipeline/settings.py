@@ -159,6 +159,7 @@ class GateSettings(_Table):
     max_base_change: Decimal = Field(ge=0)
     max_links_lost: Decimal = Field(ge=0, le=1)
     max_coverage_fall: Decimal = Field(ge=0, le=1)
+    min_covered_lost_m2: Decimal = Field(ge=0)
 
 
 class Settings(_Table):

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from pipeline.errors import GateStopped
-from pipeline.gate import Published, gate_results
+from pipeline.gate import Published, Unit, gate_results
 from pipeline.settings import GateSettings
 
 GATE = GateSettings(
@@ -16,12 +16,17 @@ GATE = GateSettings(
     max_base_change=Decimal("0.2"),
     max_links_lost=Decimal("0.2"),
     max_coverage_fall=Decimal("0.3"),
+    min_covered_lost_m2=Decimal(20000),
 )
 
 
-def published(base="1000", links=100, **coverage):
-    units = {code: (f"unit {code}", Decimal(ratio)) for code, ratio in coverage.items()}
-    return Published(Decimal(base), links, units)
+def published(links: int = 100, size: str = "1", **ratio: str) -> Published:
+    """Units of 100,000 m2 each, times a size, with a coverage."""
+    base = 100_000 * Decimal(size)
+    return Published(
+        links,
+        {code: Unit(f"unit {code}", base, base * Decimal(value)) for code, value in ratio.items()},
+    )
 
 
 BEFORE = published(a="0.7", b="0.5")
@@ -31,11 +36,11 @@ BEFORE = published(a="0.7", b="0.5")
     "after",
     [
         BEFORE,
-        published(base="800", a="0.7", b="0.5"),
-        published(base="1200", a="0.7", b="0.5"),
+        published(size="0.8", a="0.7", b="0.5"),
+        published(size="1.2", a="0.7", b="0.5"),
         published(links=80, a="0.7", b="0.5"),
         published(links=1000, a="0.4", b="0.2"),
-        published(a="1", b="1", c="0"),
+        published(a="1", b="1"),
     ],
 )
 def test_what_may_change_at_once(after: Published) -> None:
@@ -45,15 +50,12 @@ def test_what_may_change_at_once(after: Published) -> None:
 @pytest.mark.parametrize(
     ("after", "code", "said"),
     [
-        (
-            published(base="799", a="0.7", b="0.5"),
-            "gate.base_area",
-            {"before": "1000.00", "after": "799.00"},
-        ),
-        (published(base="1201", a="0.7", b="0.5"), "gate.base_area", {"share": "0.2"}),
+        (published(size="0.79", a="0.7", b="0.5"), "gate.base_area", {"before": "200000.00"}),
+        (published(size="1.21", a="0.7", b="0.5"), "gate.base_area", {"after": "242000.00"}),
+        (published(a="0.7"), "gate.base_area", {"share": "0.2"}),
         (published(links=79, a="0.7", b="0.5"), "gate.links", {"before": 100, "after": 79}),
         (published(a="0.39", b="0.5"), "gate.coverage", {"unit": "a", "name": "unit a"}),
-        (published(a="0.7"), "gate.coverage", {"unit": "b", "after": "0.0000"}),
+        (published(a="0.7", b="0"), "gate.coverage", {"unit": "b", "after": "0.0000"}),
     ],
 )
 def test_what_a_person_has_to_pass(after: Published, code: str, said: dict[str, object]) -> None:
@@ -64,8 +66,12 @@ def test_what_a_person_has_to_pass(after: Published, code: str, said: dict[str, 
     assert caught.value.exit_code == 5
 
 
+def test_a_small_township_may_lose_its_one_firm() -> None:
+    gate_results(published(size="0.2", a="1"), published(size="0.2", a="0"), GATE)
+
+
 def test_a_first_run_is_compared_with_nothing() -> None:
-    gate_results(published(base="0", links=0), published(a="0"), GATE)
+    gate_results(published(links=0), published(a="0"), GATE)
 
 
 def test_few_links_may_go() -> None:
