@@ -155,11 +155,12 @@ def _tree(root: int) -> list[int]:
     while left:
         pid = left.pop()
         found.append(pid)
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
-                left.extend(int(child) for child in children.read_text(encoding="ascii").split())
-            except OSError:
-                continue
+        # a process or a thread may end between any two looks at it
+        with contextlib.suppress(OSError):
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    text = children.read_text(encoding="ascii")
+                    left.extend(int(child) for child in text.split())
     return found
 
 
