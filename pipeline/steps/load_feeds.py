@@ -10,12 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString, TypeVar
+from typing import Any, Literal, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -24,22 +23,17 @@ from sqlalchemy import Connection, text
 from pipeline.database import copy_binary, copy_frame
 from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer
-from pipeline.feeds.clean import MELT_STRIDE, CleanBatch, clean_batch, county_hash
+from pipeline.feeds.clean import MELT_STRIDE, CleanBatch, county_hash
 from pipeline.feeds.contracts import FEEDS, Contract, County
-from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
-from pipeline.feeds.tables import open_table
-from pipeline.feeds.vector import open_vector
+from pipeline.feeds.discover import SourceFile
+from pipeline.feeds.reader import Delivery, Reader
 
 STEP = "load_feeds"
 
 Progress = Callable[[str, int, int | None], None]
 
 _LISTED_LINES = 50
-# Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
-# texts several times over: 8,192 patches of 38 vertices take some 40 MB.
-_AHEAD = 3
 _Driver = psycopg.Connection[Any]
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -59,32 +53,6 @@ class DeliveryResult:
     unchanged_count: int = 0
     quarantined_count: int = 0
     ignored_lines: int = 0
-
-
-@dataclass(frozen=True)
-class _Delivery:
-    """A file on its way into the database."""
-
-    source: SourceFile
-    contract: Contract
-    county: County
-    data_date: dt.date
-    contract_hash: str
-
-    @property
-    def scope(self) -> list[str] | None:
-        return None if self.source.scope is None else list(self.source.scope)
-
-    @property
-    def identity(self) -> dict[str, object]:
-        return {
-            "feed": self.source.feed,
-            "scope": self.scope,
-            "data_date": self.data_date,
-            "is_dated": self.source.data_date is not None,
-            "content_hash": self.source.content_hash,
-            "contract_hash": self.contract_hash,
-        }
 
 
 def load_sources(
@@ -113,21 +81,21 @@ def load_sources(
     results: list[DeliveryResult] = []
     refusals: list[SourceError] = []
     twins = _twins(sources)
-    deliveries: list[_Delivery] = []
+    deliveries: list[Delivery] = []
     for source in sorted(
         sources, key=lambda s: (s.data_date or as_of, FEEDS.index(s.feed), s.scope or (), s.name)
     ):
         contract = contracts[source.feed]
         seal = contract.contract_hash + county_hash(county)
         contract_hash = hashlib.blake2b(seal.encode(), digest_size=16).hexdigest()
-        delivery = _Delivery(source, contract, county, source.data_date or as_of, contract_hash)
+        delivery = Delivery(source, contract, county, source.data_date or as_of, contract_hash)
         if delivery.data_date > as_of:
             results.append(DeliveryResult(source, "not_due", delivery.data_date))
         else:
             deliveries.append(delivery)
     with driver.transaction():
         unread = _unread(driver, deliveries)
-    with closing(_Reader(unread)) as reader:
+    with closing(Reader(unread)) as reader:
         for delivery in deliveries:
             source = delivery.source
             try:
@@ -146,92 +114,10 @@ def load_sources(
     return results
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A piece of a delivery: its layer comes first, then its batches, then the end or an error."""
-
-    delivery: _Delivery
-    layer: OpenLayer | None = None
-    batch: CleanBatch | None = None
-    rows: int = 0
-    error: SourceError | None = None
-
-
-class _Reader:
-    """Reads and cleans deliveries in a thread of its own, some batches ahead of the server.
-
-    While the server stores one file, the next is being read. The thread never touches the database.
-    """
-
-    def __init__(self, deliveries: list[_Delivery]) -> None:
-        self._deliveries = deliveries
-        self._wanted: _Delivery | None = None
-        self._pieces = _ahead(self._read(), _AHEAD)
-
-    def has(self, delivery: _Delivery) -> bool:
-        """Whether the delivery is among those that are read."""
-        return any(delivery is other for other in self._deliveries)
-
-    def close(self) -> None:
-        """Stop reading, and close the file that is open."""
-        self._pieces.close()
-
-    def pieces(self, delivery: _Delivery) -> Iterator[_Piece]:
-        """The layer and the batches of one delivery; what is left of earlier ones is dropped.
-
-        Errors: SourceError where the file cannot be read.
-        """
-        self._wanted = delivery
-        for piece in self._pieces:
-            if piece.delivery is not delivery:
-                continue
-            if piece.error is not None:
-                raise piece.error
-            if piece.layer is None and piece.batch is None:
-                return
-            yield piece
-
-    def _read(self) -> Generator[_Piece]:
-        for place, delivery in enumerate(self._deliveries):
-            later = self._deliveries[place + 1 :]
-            if self._is_past(later):
-                continue
-            try:
-                with _open(delivery) as layer:
-                    yield _Piece(delivery, layer=layer)
-                    with closing(_ahead(layer.batches, 1)) as batches:
-                        for batch in batches:
-                            clean = clean_batch(batch, layer, delivery.contract, delivery.county)
-                            yield _Piece(delivery, batch=clean, rows=len(batch.row_number))
-                            if self._is_past(later):
-                                break
-                yield _Piece(delivery)
-            except SourceError as error:
-                yield _Piece(delivery, error=error)
-
-    def _is_past(self, later: list[_Delivery]) -> bool:
-        """Whether one of the later deliveries is wanted already."""
-        return any(self._wanted is other for other in later)
-
-
-def _ahead(items: Iterator[_Item], count: int) -> Generator[_Item]:
-    """Draw items in a thread of their own, a few before they are asked for."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        coming = deque(thread.submit(next, items, None) for _ in range(count))
-        try:
-            while (item := coming.popleft().result()) is not None:
-                coming.append(thread.submit(next, items, None))
-                yield item
-        finally:
-            thread.shutdown(cancel_futures=True)
-            if isinstance(items, Generator):
-                items.close()
-
-
-def _unread(driver: _Driver, deliveries: list[_Delivery]) -> list[_Delivery]:
+def _unread(driver: _Driver, deliveries: list[Delivery]) -> list[Delivery]:
     """Deliveries that may be new: those not known yet, and all later ones of the same feed."""
     feeds: set[str] = set()
-    unread: list[_Delivery] = []
+    unread: list[Delivery] = []
     with driver.cursor() as cursor:
         for delivery in deliveries:
             if delivery.source.feed in feeds or not _is_known(cursor, delivery):
@@ -262,7 +148,7 @@ def _twins(sources: Iterable[SourceFile]) -> dict[tuple[object, ...], dict[str, 
 
 
 def _load(
-    driver: _Driver, delivery: _Delivery, reader: _Reader, progress: Progress
+    driver: _Driver, delivery: Delivery, reader: Reader, progress: Progress
 ) -> DeliveryResult:
     """Load one delivery inside the transaction that is open."""
     source = delivery.source
@@ -296,13 +182,6 @@ def _load(
     return result
 
 
-def _open(delivery: _Delivery) -> AbstractContextManager[OpenLayer]:
-    path = delivery.source.path
-    if path.suffix.lower() in VECTOR_SUFFIXES:
-        return open_vector(path, delivery.contract, delivery.county)
-    return open_table(path, delivery.contract)
-
-
 # The order of scopes in the array is that of SourceFile: sorted.
 _SAME_SCOPE = "d.feed = %(feed)s AND d.scope IS NOT DISTINCT FROM %(scope)s::text[]"
 _SAME_CONTENT = "d.content_hash = %(content_hash)s AND d.contract_hash = %(contract_hash)s"
@@ -310,7 +189,7 @@ _SAME_DELIVERY = f"{_SAME_SCOPE} AND {_SAME_CONTENT} AND d.data_date = %(data_da
 _FORGET_REFUSAL = f"DELETE FROM ops.delivery AS d WHERE d.state = 'refused' AND {_SAME_DELIVERY}"  # noqa: S608
 
 
-def _is_known(cursor: psycopg.Cursor[Any], delivery: _Delivery) -> bool:
+def _is_known(cursor: psycopg.Cursor[Any], delivery: Delivery) -> bool:
     """Whether loading this again would say nothing new, or undo what a person took out."""
     cursor.execute(
         f"""
@@ -349,7 +228,7 @@ def _is_known(cursor: psycopg.Cursor[Any], delivery: _Delivery) -> bool:
     return bool(_one(cursor)[0])
 
 
-def _refuse_mixed_scope(cursor: psycopg.Cursor[Any], delivery: _Delivery) -> None:
+def _refuse_mixed_scope(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None:
     """A township's file replaces its part of the county's only where rows say their township."""
     if delivery.scope is None or delivery.contract.scope_column is not None:
         return
@@ -373,7 +252,7 @@ def _refuse_mixed_scope(cursor: psycopg.Cursor[Any], delivery: _Delivery) -> Non
         )
 
 
-def _insert_delivery(cursor: psycopg.Cursor[Any], delivery: _Delivery, layer: OpenLayer) -> int:
+def _insert_delivery(cursor: psycopg.Cursor[Any], delivery: Delivery, layer: OpenLayer) -> int:
     cursor.execute(
         """
         INSERT INTO ops.delivery (feed, scope, data_date, is_dated, content_hash, contract_hash, file,
@@ -393,7 +272,7 @@ def _insert_delivery(cursor: psycopg.Cursor[Any], delivery: _Delivery, layer: Op
     return int(_one(cursor)[0])
 
 
-def _record_refusal(driver: _Driver, delivery: _Delivery, error: SourceError) -> None:
+def _record_refusal(driver: _Driver, delivery: Delivery, error: SourceError) -> None:
     """Keep the reason of a refusal; the last one where it is refused again."""
     params = json.dumps({"code": error.code, "params": error.params}, default=str)
     values = {**delivery.identity, "file": delivery.source.name, "detail": params}
@@ -444,7 +323,7 @@ def _columns(cursor: psycopg.Cursor[Any], feed: str) -> list[tuple[str, LiteralS
     return cursor.fetchall()
 
 
-def _stage(driver: _Driver, delivery: _Delivery, delivery_id: int, clean: CleanBatch) -> None:
+def _stage(driver: _Driver, delivery: Delivery, delivery_id: int, clean: CleanBatch) -> None:
     """Write the rows of a batch into the stage, and its issues."""
     copy_binary(driver, sql.Identifier("stage"), clean.rows)
     issues = clean.issues
@@ -459,7 +338,7 @@ def _stage(driver: _Driver, delivery: _Delivery, delivery_id: int, clean: CleanB
 
 
 def _set_aside_outside_scope(
-    cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int
+    cursor: psycopg.Cursor[Any], delivery: Delivery, delivery_id: int
 ) -> None:
     """A snapshot speaks for its scope only."""
     if delivery.scope is None or delivery.contract.scope_column is None:
@@ -488,7 +367,7 @@ def _set_aside_outside_scope(
 
 
 def _set_aside_duplicates(
-    cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int
+    cursor: psycopg.Cursor[Any], delivery: Delivery, delivery_id: int
 ) -> None:
     """Different rows of a key: none can be believed. Equal rows are one record, with a warning.
 
@@ -525,7 +404,7 @@ def _set_aside_duplicates(
 
 
 def _refuse_bad(
-    cursor: psycopg.Cursor[Any], delivery: _Delivery, layer: OpenLayer, delivery_id: int
+    cursor: psycopg.Cursor[Any], delivery: Delivery, layer: OpenLayer, delivery_id: int
 ) -> None:
     """Refuse a file of which too much cannot be used."""
     cursor.execute(
@@ -557,7 +436,7 @@ def _refuse_bad(
 
 
 def _keep(
-    cursor: psycopg.Cursor[Any], delivery: _Delivery, delivery_id: int, layer: OpenLayer
+    cursor: psycopg.Cursor[Any], delivery: Delivery, delivery_id: int, layer: OpenLayer
 ) -> DeliveryResult:
     """Store new contents, say of every row what became of it, and count."""
     columns = _columns(cursor, delivery.source.feed)

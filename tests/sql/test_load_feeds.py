@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from pipeline.corrections import load_corrections
 from pipeline.errors import CrsError, SourceError
+from pipeline.feeds import reader
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.discover import find_sources
 from pipeline.publication import change_delivery
@@ -331,7 +332,7 @@ def test_batches_make_one_delivery(load, monkeypatch):
 def test_only_what_is_asked_for_is_read(load, monkeypatch):
     """Known files between a new early one and a new late one are not opened."""
     opened: list[str] = []
-    opening = load_feeds._open
+    opening = reader._open
 
     def watched(delivery):
         opened.append(delivery.source.name)
@@ -340,7 +341,7 @@ def test_only_what_is_asked_for_is_read(load, monkeypatch):
     for day in range(2, 12):
         load.put(f"2026-06-{day:02}/ZD.gpkg", parcels(1, 2, day))
         load()
-    monkeypatch.setattr(load_feeds, "_open", watched)
+    monkeypatch.setattr(reader, "_open", watched)
     load.put("2026-06-01/ZD.gpkg", parcels(1))
     load.put("2026-06-15/ZD.gpkg", parcels(1, 2, 15))
     states = {result.source.name: result.state for result in load()}

@@ -1,0 +1,141 @@
+"""Deliveries read and cleaned ahead of whoever stores them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pipeline.errors import SourceError
+from pipeline.feeds.batch import OpenLayer
+from pipeline.feeds.clean import CleanBatch, clean_batch
+from pipeline.feeds.contracts import Contract, County
+from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
+from pipeline.feeds.tables import open_table
+from pipeline.feeds.vector import open_vector
+
+_Item = TypeVar("_Item")
+# Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
+# texts several times over: 8,192 patches of 38 vertices take some 40 MB.
+_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file on its way into the database."""
+
+    source: SourceFile
+    contract: Contract
+    county: County
+    data_date: dt.date
+    contract_hash: str
+
+    @property
+    def scope(self) -> list[str] | None:
+        """Its townships, None for the county."""
+        return None if self.source.scope is None else list(self.source.scope)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """By what ops.delivery knows it."""
+        return {
+            "feed": self.source.feed,
+            "scope": self.scope,
+            "data_date": self.data_date,
+            "is_dated": self.source.data_date is not None,
+            "content_hash": self.source.content_hash,
+            "contract_hash": self.contract_hash,
+        }
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a delivery: its layer comes first, then its batches, then the end or an error."""
+
+    delivery: Delivery
+    layer: OpenLayer | None = None
+    batch: CleanBatch | None = None
+    rows: int = 0
+    error: SourceError | None = None
+
+
+class Reader:
+    """Reads and cleans deliveries in a thread of its own, some batches ahead of the server.
+
+    While the server stores one file, the next is being read. The thread never touches the database.
+    """
+
+    def __init__(self, deliveries: list[Delivery]) -> None:
+        self._deliveries = deliveries
+        self._wanted: Delivery | None = None
+        self._pieces = _ahead(self._read(), _AHEAD)
+
+    def has(self, delivery: Delivery) -> bool:
+        """Whether the delivery is among those that are read."""
+        return any(delivery is other for other in self._deliveries)
+
+    def close(self) -> None:
+        """Stop reading, and close the file that is open."""
+        self._pieces.close()
+
+    def pieces(self, delivery: Delivery) -> Iterator[Piece]:
+        """The layer and the batches of one delivery; what is left of earlier ones is dropped.
+
+        Errors: SourceError where the file cannot be read.
+        """
+        self._wanted = delivery
+        for piece in self._pieces:
+            if piece.delivery is not delivery:
+                continue
+            if piece.error is not None:
+                raise piece.error
+            if piece.layer is None and piece.batch is None:
+                return
+            yield piece
+
+    def _read(self) -> Generator[Piece]:
+        for place, delivery in enumerate(self._deliveries):
+            later = self._deliveries[place + 1 :]
+            if self._is_past(later):
+                continue
+            try:
+                with _open(delivery) as layer:
+                    yield Piece(delivery, layer=layer)
+                    with closing(_ahead(layer.batches, 1)) as batches:
+                        for batch in batches:
+                            clean = clean_batch(batch, layer, delivery.contract, delivery.county)
+                            yield Piece(delivery, batch=clean, rows=len(batch.row_number))
+                            if self._is_past(later):
+                                break
+                yield Piece(delivery)
+            except SourceError as error:
+                yield Piece(delivery, error=error)
+
+    def _is_past(self, later: list[Delivery]) -> bool:
+        """Whether one of the later deliveries is wanted already."""
+        return any(self._wanted is other for other in later)
+
+
+def _open(delivery: Delivery) -> AbstractContextManager[OpenLayer]:
+    path = delivery.source.path
+    if path.suffix.lower() in VECTOR_SUFFIXES:
+        return open_vector(path, delivery.contract, delivery.county)
+    return open_table(path, delivery.contract)
+
+
+def _ahead(items: Iterator[_Item], count: int) -> Generator[_Item]:
+    """Draw items in a thread of their own, a few before they are asked for."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = deque(thread.submit(next, items, None) for _ in range(count))
+        try:
+            while (item := coming.popleft().result()) is not None:
+                coming.append(thread.submit(next, items, None))
+                yield item
+        finally:
+            thread.shutdown(cancel_futures=True)
+            if isinstance(items, Generator):
+                items.close()
