@@ -30,7 +30,6 @@ from pipeline.errors import DiqiError, UsageError
 from pipeline.messages import both
 
 if TYPE_CHECKING:
-    from pipeline.ledger import Rollback
     from pipeline.settings import Settings
 
 P = ParamSpec("P")
@@ -358,7 +357,7 @@ def rollback(
     Example: diqi rollback 12 -w mycounty
     """
     from pipeline.outputs import console as out
-    from pipeline.publication import read_status, run_summary, write_files
+    from pipeline.publication import read_status, rollback_messages, run_summary, write_files
     from pipeline.run import rollback as go_back
     from pipeline.workspace import open_database
 
@@ -379,25 +378,11 @@ def rollback(
     else:
         out.show_coverage(console, status["coverage"])
     assert result.rollback is not None  # noqa: S101 - what this run was
-    _show_rollback(result.rollback)
-    for name, path in paths.items():
-        console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
-
-
-def _show_rollback(back: Rollback) -> None:
-    """Say which deliveries are held, and how the layers compare with those of then."""
-    lines: list[tuple[str, dict[str, object]]] = [
-        ("rollback.held", {"delivery": number, "file": file}) for number, file in back.held
-    ]
-    if not back.held:
-        lines.append(("rollback.nothing_held", {"run": back.run_id}))
-    if back.unlike:
-        lines.append(("rollback.unlike", {"run": back.run_id, "layers": ", ".join(back.unlike)}))
-    else:
-        lines.append(("rollback.same", {"run": back.run_id}))
-    for code, params in [*lines, *back.reasons]:
+    for code, params in rollback_messages(result.rollback):
         for line in both(code, params):
             console.print(f"- {line}", highlight=False, soft_wrap=True)
+    for name, path in paths.items():
+        console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
 
 
 def _run(

@@ -66,15 +66,33 @@ def load_corrections(
     if not lines:
         return 0
     places = _places(path, lines[0])
-    rows: list[dict[str, object]] = []
-    for number, line in enumerate(lines[1:], start=2):
-        if any(cell.strip() for cell in line):
-            row = _row(path, number, places, line, contracts, county)
-            rows += [row, *_secondary(row, contracts[str(row["feed"])], county)]
-    if not rows:
+    said = {
+        number: _said(places, line)
+        for number, line in enumerate(lines[1:], start=2)
+        if any(cell.strip() for cell in line)
+    }
+    if not said:
         return 0
     with connection.begin_nested() if connection.in_transaction() else connection.begin():
-        return _enter(connection, rows)
+        # what is entered was checked then; a file that keeps years of lines costs no more than its news
+        known = set(
+            connection.execute(
+                text("SELECT content_hash FROM core.correction WHERE content_hash = ANY(:hashes)"),
+                {"hashes": [_hash(line) for line in said.values()]},
+            ).scalars()
+        )
+        rows: list[dict[str, object]] = []
+        for number, line in said.items():
+            if _hash(line) in known:
+                continue
+            try:
+                row = _checked(line, contracts, county)
+            except ValueError as error:
+                raise SourceError(
+                    "correction.file", path=str(path), row=number, reason=str(error)
+                ) from error
+            rows += [row, *_secondary(row, contracts[str(row["feed"])], county)]
+        return _enter(connection, rows) if rows else 0
 
 
 def correct(
@@ -155,26 +173,20 @@ def _places(path: Path, headings: Sequence[str]) -> dict[str, int]:
     return places
 
 
-def _row(
-    path: Path,
-    number: int,
-    places: dict[str, int],
-    line: list[str],
-    contracts: Mapping[str, Contract],
-    county: County,
-) -> dict[str, object]:
-    found: dict[str, object] = {
+def _said(places: dict[str, int], line: list[str]) -> dict[str, object]:
+    """What a line says, column by column; None for nothing."""
+    return {
         column: (line[places[column]].strip() or None)
         if column in places and places[column] < len(line)
         else None
         for column in COLUMNS
     }
-    try:
-        return _checked(found, contracts, county)
-    except ValueError as error:
-        raise SourceError(
-            "correction.file", path=str(path), row=number, reason=str(error)
-        ) from error
+
+
+def _hash(said: Mapping[str, object]) -> str:
+    """By what a correction is known: all that was said, as it was said."""
+    words = "\x1f".join(str(said[name]) for name in COLUMNS)
+    return hashlib.blake2b(words.encode(), digest_size=16).hexdigest()
 
 
 def _checked(
@@ -201,8 +213,7 @@ def _checked(
             if name not in contract.key and other.type not in _DERIVED
         ]
         raise ValueError(f"{field} is no field of {found['feed']}; one of {', '.join(fields)}")
-    text_said = "\x1f".join(str(found[name]) for name in COLUMNS)
-    found["content_hash"] = hashlib.blake2b(text_said.encode(), digest_size=16).hexdigest()
+    found["content_hash"] = _hash(said)
     if found["valid_until"] is not None:
         try:
             found["valid_until"] = dt.date.fromisoformat(str(found["valid_until"]))

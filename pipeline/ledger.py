@@ -184,6 +184,8 @@ def compare_runs(connection: Connection, now: int, rollback: Rollback) -> Rollba
     ).scalar_one()
     if withdrawn:
         reasons.append(("rollback.withdrawn", {"deliveries": withdrawn}))
+    if "land_change" in unlike:
+        reasons.append(("rollback.land_change", {}))
     return replace(rollback, unlike=unlike, reasons=reasons if unlike else [])
 
 

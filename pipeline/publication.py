@@ -107,6 +107,18 @@ def rollback_summary(result: Rollback) -> dict[str, Any]:
     }
 
 
+def rollback_messages(result: Rollback) -> list[tuple[str, dict[str, object]]]:
+    """What to tell of a rollback, as codes and parameters: what is held, what differs, and why."""
+    held: list[tuple[str, dict[str, object]]] = [
+        ("rollback.held", {"delivery": number, "file": file}) for number, file in result.held
+    ]
+    run: dict[str, object] = {"run": result.run_id}
+    likeness: tuple[str, dict[str, object]] = ("rollback.same", run)
+    if result.unlike:
+        likeness = ("rollback.unlike", {**run, "layers": ", ".join(result.unlike)})
+    return [*(held or [("rollback.nothing_held", run)]), likeness, *result.reasons]
+
+
 def delivery_summary(result: DeliveryResult) -> dict[str, Any]:
     """One loaded file as JSON, with the names that ops.delivery has."""
     return {

@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine
 
+from pipeline import server as server_module
 from pipeline.database import migrate, open_engine
 from pipeline.demo.township import write_second_night, write_township
 from pipeline.errors import SettingsError
@@ -28,6 +29,21 @@ from pipeline.run import run
 from pipeline.server import PrivateServer, prepare_sql
 from pipeline.settings import Settings, load_settings
 from pipeline.workspace import create_workspace
+
+
+def _can_run_postgres() -> bool:
+    try:
+        server_module._newest_binaries()
+    except SettingsError:
+        return False
+    return True
+
+
+# For tests of a private server; in CI they fail where there can be none.
+NEEDS_POSTGRES = pytest.mark.skipif(
+    not _can_run_postgres() and not os.environ.get("CI"),
+    reason="PostgreSQL with PostGIS is not installed",
+)
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

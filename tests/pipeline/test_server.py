@@ -19,24 +19,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from conftest import NEEDS_POSTGRES
 
 from pipeline import server as server_module
 from pipeline.errors import DatabaseError, SettingsError
 from pipeline.server import GROUP_ROLES, PrivateServer, prepare_sql
 
-
-def _can_run_postgres() -> bool:
-    try:
-        server_module._newest_binaries()
-    except SettingsError:
-        return False
-    return True
-
-
-pytestmark = pytest.mark.skipif(
-    not _can_run_postgres() and not os.environ.get("CI"),
-    reason="PostgreSQL with PostGIS is not installed",
-)
+pytestmark = NEEDS_POSTGRES
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import NEEDS_POSTGRES
 
-from pipeline import server as server_module
-from pipeline.errors import SettingsError
 from pipeline.server import PrivateServer
 
 ROOT = Path(__file__).parents[2]
@@ -21,18 +20,7 @@ BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "end of block"
 
 
-def _can_run_postgres() -> bool:
-    try:
-        server_module._newest_binaries()
-    except SettingsError:
-        return False
-    return True
-
-
-pytestmark = pytest.mark.skipif(
-    not _can_run_postgres() and not os.environ.get("CI"),
-    reason="PostgreSQL with PostGIS is not installed",
-)
+pytestmark = NEEDS_POSTGRES
 
 
 def read_blocks() -> list[tuple[str, list[str]]]:

@@ -12,6 +12,7 @@ import pytest
 from shapely.geometry import Polygon, box
 from sqlalchemy import Engine, text
 
+from pipeline import corrections
 from pipeline.corrections import load_corrections
 from pipeline.errors import CrsError, SourceError
 from pipeline.feeds import reader
@@ -388,7 +389,7 @@ def test_a_figure_beyond_all_floats_is_read_exactly(load):
     assert [row[0] for row in load.rules()] == ["field.out_of_range"]
 
 
-def test_corrections_are_taken_over_once(load, tmp_path):
+def test_corrections_are_taken_over_once(load, tmp_path, monkeypatch):
     path = tmp_path / "corrections.csv"
     head = "feed,key,field,expected_value,new_value,reason,evidence,author,office,valid_until\n"
     row = f"parcel,{CODE.format(1)},official_area_m2,100,90,resurveyed,,Li,,2027-01-01\n"
@@ -402,6 +403,11 @@ def test_corrections_are_taken_over_once(load, tmp_path):
         path.write_text(head + row.replace("2027-01-01", "soon"), encoding="utf-8")
         with pytest.raises(SourceError) as caught:
             load_corrections(connection, path, CONTRACTS, COUNTY)
+        # what is entered already is not looked at again
+        path.write_text(head + row, encoding="utf-8")
+        with monkeypatch.context() as nothing_is_checked:
+            nothing_is_checked.setattr(corrections, "_checked", None)
+            assert load_corrections(connection, path, CONTRACTS, COUNTY) == 0
     assert caught.value.params["row"] == 2
     assert load.query("SELECT feed, new_value, evidence, valid_until FROM core.correction") == [
         ("parcel", "90", None, dt.date(2027, 1, 1))
