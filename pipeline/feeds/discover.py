@@ -119,8 +119,8 @@ class ContentHashes:
     """Content hashes that are remembered from one run to the next, in a file.
 
     A file is read again when it or a file beside it has another size, inode, time of modification or
-    time of change, which no program sets, or when it was touched just before it was read. An inbox that keeps a year
-    of deliveries thus costs no more each night than what is new in it.
+    time of change, which no program sets, or when it was touched just before it was read. An inbox
+    that keeps a year of deliveries thus costs no more each night than what is new in it.
     """
 
     def __init__(self, memory: Path) -> None:
