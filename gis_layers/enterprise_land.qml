@@ -502,6 +502,9 @@
               <Option type="Map">
                 <Option type="QString" name="登记点位在宗地内" value="point_inside"/>
               </Option>
+              <Option type="Map">
+                <Option type="QString" name="所写宗地已变更，后继待定" value="successor_unclear"/>
+              </Option>
             </Option>
           </Option>
         </config>

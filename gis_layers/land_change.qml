@@ -393,6 +393,9 @@
                 <Option type="QString" name="换号" value="renumbered"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="界址调整" value="adjusted"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="部分沿用" value="related"/>
               </Option>
             </Option>

@@ -135,6 +135,9 @@ class LineageSettings(_Table):
 
     min_share: Decimal = Field(gt=0, le=1)
     full_share: Decimal = Field(gt=0, le=1)
+    same_share: Decimal = Field(gt=0, le=1)
+    # two parcels cannot both hold more than half of a third
+    follow_share: Decimal = Field(gt=Decimal("0.5"), le=1)
 
 
 class CoverageSettings(_Table):

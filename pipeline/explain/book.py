@@ -27,6 +27,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
         "score",
         "area",
         "parcel_lineage",
+        "patch_lineage",
         "correction",
         "decision",
         "current_decision",
@@ -35,6 +36,9 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "derived": (
         "parcel_patch",
         "parcel_township",
+        "parcel_successor",
+        "retired_evidence",
+        "decision_in_place",
         "link_candidate",
         "link",
         "seat",

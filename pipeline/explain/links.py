@@ -119,10 +119,12 @@ def other_candidates(book: Book, enterprise_code: str, found: Sequence[Story]) -
 
 def _current_decision(book: Book, enterprise_code: str, parcel_code: str) -> Story | None:
     """What a person decided on this pair, where somebody did."""
-    decision = book.table("core.current_decision")
+    decision = book.table("derived.decision_in_place")
     found = book.one(
         select(decision.c.decision_id).where(
-            decision.c.enterprise_code == enterprise_code, decision.c.parcel_code == parcel_code
+            decision.c.enterprise_code == enterprise_code,
+            decision.c.parcel_code == parcel_code,
+            ~decision.c.is_unclear,
         )
     )
     return None if found is None else decisions(book, [found["decision_id"]])[0]

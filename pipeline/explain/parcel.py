@@ -40,6 +40,8 @@ def parcel_story(book: Book, key: str) -> Story:
         "lineage": {
             "predecessors": _walk(book, key, forward=False),
             "successors": _walk(book, key, forward=True),
+            "now": _now(book, key),
+            "naming": _naming(book, key),
         },
         "township": _township(book, key, pieces),
         "pieces": pieces,
@@ -83,6 +85,32 @@ def _walk(book: Book, key: str, *, forward: bool) -> list[Story]:
         )
     )
     return [{**row, "run": book.run(row["run_id"])} for row in rows]
+
+
+def _now(book: Book, key: str) -> list[Story]:
+    """Parcels in force on the land of a retired one, and whether rows that name it count there."""
+    successor = book.table("derived.parcel_successor")
+    return book.rows(
+        select(*book.columns("derived.parcel_successor", "parcel_code"))
+        .where(successor.c.parcel_code == key)
+        .order_by(successor.c.share.desc(), successor.c.successor_code)
+    )
+
+
+def _naming(book: Book, key: str) -> list[Story]:
+    """Rows that name the parcel though it is retired, or a retired one whose land it holds."""
+    naming, successor = (
+        book.table("derived.retired_evidence"),
+        book.table("derived.parcel_successor"),
+    )
+    former = select(successor.c.parcel_code).where(
+        successor.c.successor_code == key, successor.c.follow != "rest"
+    )
+    return book.rows(
+        select(*book.columns("derived.retired_evidence"))
+        .where((naming.c.parcel_code == key) | naming.c.parcel_code.in_(former))
+        .order_by(naming.c.parcel_code, naming.c.feed, naming.c.record_key)
+    )
 
 
 def _pieces(book: Book, key: str) -> list[Story]:

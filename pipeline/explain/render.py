@@ -107,7 +107,16 @@ def _links(page: Page, rows: list[Story], subject: str) -> None:
         )
         page.facts(
             row,
-            ("stage", "reason", "score", "runner_up_score", "gap", "valid_from", "valid_to"),
+            (
+                "stage",
+                "reason",
+                "named_code",
+                "score",
+                "runner_up_score",
+                "gap",
+                "valid_from",
+                "valid_to",
+            ),
             2,
             "link",
         )
@@ -121,7 +130,7 @@ def _candidates(page: Page, rows: list[Story]) -> None:
     page.section("other_candidates", is_empty=not rows)
     for row in rows:
         page.line(f"{row['parcel_code']} · {word('role', row['role'])}")
-        page.facts(row, ("stage", "reason", "score", "outcome"), 2, "link")
+        page.facts(row, ("stage", "reason", "named_code", "score", "outcome"), 2, "link")
         page.evidence(row["evidence"], 2)
 
 
@@ -218,6 +227,16 @@ def _lineage(page: Page, lineage: Story) -> None:
             f"{word('lineage_kind', row['kind'])} · {label('run_id')} {row['run_id']} · "
             f"{label('old_share')} {row['old_share']} · {label('new_share')} {row['new_share']}",
             row["steps"],
+        )
+    for row in lineage["now"]:
+        page.line(
+            f"{label('now')}: {row['successor_code']} · {label('old_share')} {row['share']} · "
+            f"{word('follow', row['follow'])}"
+        )
+    for row in lineage["naming"]:
+        page.line(
+            f"{label('naming')}: {word('feed', row['feed'])} {row['record_key']} → "
+            f"{row['parcel_code']} · {word('evidence_outcome', row['outcome'])}"
         )
 
 

@@ -117,6 +117,20 @@ STEPS: tuple[Step, ...] = (
         "reconcile_records",
         reads=("ops.delivery", "core.correction", *(f"raw.{feed}" for feed in FEEDS)),
         outputs=(
+            # what changed is compared with the records as they were: before these are renewed
+            Output(
+                "core.parcel_lineage",
+                key=("old_parcel_code", "new_parcel_code", "run_id"),
+                scope="run_id",
+                kind="run",
+                marks={"parcel": ("old_parcel_code", "new_parcel_code")},
+            ),
+            Output(
+                "core.patch_lineage",
+                key=("vintage", "old_patch_code", "new_patch_code", "run_id"),
+                scope="run_id",
+                kind="run",
+            ),
             *(
                 Output(
                     f"core.{feed}",
@@ -128,25 +142,27 @@ STEPS: tuple[Step, ...] = (
                 )
                 for feed in FEEDS
             ),
-            Output(
-                "core.parcel_lineage",
-                key=("old_parcel_code", "new_parcel_code", "run_id"),
-                scope="run_id",
-                kind="run",
-                marks={"parcel": ("old_parcel_code", "new_parcel_code")},
-            ),
             _issues("issue_subject"),
         ),
         settings={
             "area_srid": "county.area_srid",
             "lineage_min_share": "lineage.min_share",
             "lineage_full_share": "lineage.full_share",
+            "lineage_same_share": "lineage.same_share",
+            "lineage_follow_share": "lineage.follow_share",
         },
     ),
     Step(
         "overlay_land",
-        reads=("core.patch", "core.parcel", "core.area"),
+        reads=("core.patch", "core.parcel", "core.parcel_lineage", "core.area"),
         outputs=(
+            Output(
+                "derived.parcel_successor",
+                key=("parcel_code", "successor_code"),
+                scope="parcel_code",
+                kind="retired",
+                marks={"parcel": ("parcel_code", "successor_code")},
+            ),
             Output(
                 "derived.parcel_patch",
                 key=("parcel_code", "patch_code"),
@@ -169,6 +185,7 @@ STEPS: tuple[Step, ...] = (
             "industrial_codes": "overlay.industrial_codes",
             "sliver_m2": "overlay.sliver_m2",
             "sliver_share": "overlay.sliver_share",
+            "lineage_follow_share": "lineage.follow_share",
         },
     ),
     Step(
@@ -181,6 +198,7 @@ STEPS: tuple[Step, ...] = (
             "core.footprint",
             "core.current_decision",
             "core.area",
+            "derived.parcel_successor",
             "derived.parcel_township",
         ),
         outputs=(
@@ -222,6 +240,7 @@ STEPS: tuple[Step, ...] = (
             "core.right",
             "core.lease",
             "core.footprint",
+            "derived.parcel_successor",
             "derived.link",
         ),
         outputs=(

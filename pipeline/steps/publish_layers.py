@@ -15,6 +15,9 @@ from sqlalchemy import Connection, text
 from pipeline._paths import data_path
 from pipeline.messages import both
 
+# Reason of a link whose evidence names a parcel that went to several others.
+_SUCCESSOR_UNCLEAR = "successor_unclear"
+
 
 def review_queue_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
     """Rows of layers.review_queue in scope.
@@ -27,11 +30,14 @@ def review_queue_rows(connection: Connection, parameters: Mapping[str, object]) 
     """
     frame = _read(connection, "review_queue.sql", parameters)
     questions = [
-        both(f"review.{row['stage']}", {str(name): value for name, value in row.items()})
+        both(
+            f"review.{row['reason' if row['reason'] == _SUCCESSOR_UNCLEAR else 'stage']}",
+            {str(name): value for name, value in row.items()},
+        )
         for row in frame.to_dict("records")
     ]
     frame["question"] = [f"{zh} / {en}" for zh, en in questions]
-    return frame.drop(columns=["address", "location"])
+    return frame.drop(columns=["address", "location", "named_code"])
 
 
 def data_issue_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:

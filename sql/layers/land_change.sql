@@ -42,12 +42,12 @@ SELECT
   (
     SELECT string_agg(n.new_parcel_code, ',' ORDER BY n.new_parcel_code)
     FROM core.parcel_lineage AS n
-    WHERE n.run_id = last.run_id AND n.old_parcel_code = c.parcel_code
+    WHERE n.run_id = last.run_id AND n.old_parcel_code = c.parcel_code AND n.new_parcel_code <> c.parcel_code
   ) AS successor_codes,
   (
     SELECT string_agg(n.old_parcel_code, ',' ORDER BY n.old_parcel_code)
     FROM core.parcel_lineage AS n
-    WHERE n.run_id = last.run_id AND n.new_parcel_code = c.parcel_code
+    WHERE n.run_id = last.run_id AND n.new_parcel_code = c.parcel_code AND n.old_parcel_code <> c.parcel_code
   ) AS predecessor_codes,
   coalesce(t.township_code, s.township_code, '') AS township_code,
   c.geom

@@ -6,6 +6,7 @@ SELECT
   l.role,
   l.stage,
   l.reason,
+  l.named_code,
   CAST(l.score AS double precision) AS score,
   CAST(l.runner_up_score AS double precision) AS runner_up_score,
   e.address,

@@ -237,16 +237,36 @@ UNION ALL SELECT 'score', record_key, row_hash, correction_ids FROM core.score W
 UNION ALL SELECT 'area', record_key, row_hash, correction_ids FROM core.area WHERE to_run IS NULL;
 COMMENT ON VIEW core.open_record IS 'Key and content hash of every open record';
 
+-- Where land went when its code or its border changed. Old and new are the same where a record keeps its
+-- code but not its border. Nothing ever leaves these tables.
 CREATE TABLE core.parcel_lineage (
   old_parcel_code text COLLATE "C" NOT NULL,
   new_parcel_code text COLLATE "C" NOT NULL,
   run_id integer NOT NULL,
-  kind text NOT NULL CHECK (kind IN ('split', 'merged', 'renumbered', 'related')),
+  kind text NOT NULL CHECK (kind IN ('split', 'merged', 'renumbered', 'adjusted', 'related')),
   old_share numeric NOT NULL,
   new_share numeric NOT NULL,
+  as_of date NOT NULL,
+  delivery_id integer NOT NULL,
   PRIMARY KEY (old_parcel_code, new_parcel_code, run_id)
 );
-COMMENT ON TABLE core.parcel_lineage IS 'Which removed parcel went into which added one, by overlap in both directions';
+-- The way back: from a parcel to those that it came from.
+CREATE INDEX parcel_lineage_new ON core.parcel_lineage (new_parcel_code);
+COMMENT ON TABLE core.parcel_lineage IS 'Which changed parcel went into which, by overlap in both directions';
+CREATE TABLE core.patch_lineage (
+  vintage integer NOT NULL,
+  old_patch_code text COLLATE "C" NOT NULL,
+  new_patch_code text COLLATE "C" NOT NULL,
+  run_id integer NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('split', 'merged', 'renumbered', 'adjusted', 'related')),
+  old_share numeric NOT NULL,
+  new_share numeric NOT NULL,
+  as_of date NOT NULL,
+  delivery_id integer NOT NULL,
+  PRIMARY KEY (vintage, old_patch_code, new_patch_code, run_id)
+);
+CREATE INDEX patch_lineage_new ON core.patch_lineage (new_patch_code);
+COMMENT ON TABLE core.patch_lineage IS 'Which changed survey patch went into which of the same year, by overlap in both directions';
 
 -- People's rows: no step writes them.
 CREATE TABLE core.correction (

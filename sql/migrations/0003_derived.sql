@@ -21,6 +21,18 @@ CREATE TABLE derived.parcel_township (
 CREATE INDEX parcel_township_township ON derived.parcel_township (township_code);
 COMMENT ON TABLE derived.parcel_township IS 'Township of each parcel, from the survey patches under it, and whether it holds industrial land';
 
+CREATE TABLE derived.parcel_successor (
+  parcel_code text COLLATE "C" NOT NULL,
+  successor_code text COLLATE "C" NOT NULL,
+  share numeric NOT NULL CHECK (share >= 0 AND share <= 1),
+  steps integer NOT NULL,
+  follow text NOT NULL CHECK (follow IN ('followed', 'candidate', 'rest')),
+  PRIMARY KEY (parcel_code, successor_code)
+);
+-- The scopes of later steps go back from a parcel to the retired codes that lead to it.
+CREATE INDEX parcel_successor_successor ON derived.parcel_successor (successor_code);
+COMMENT ON TABLE derived.parcel_successor IS 'Open parcels on the land of a retired one; what names the retired one counts for the followed, or is asked for each candidate';
+
 CREATE TABLE derived.link_candidate (
   enterprise_code text COLLATE "C" NOT NULL,
   parcel_code text COLLATE "C" NOT NULL,
@@ -31,6 +43,7 @@ CREATE TABLE derived.link_candidate (
   evidence_key text COLLATE "C" NOT NULL,
   score numeric NOT NULL CHECK (score BETWEEN 0 AND 1),
   is_ambiguous boolean NOT NULL,
+  named_code text COLLATE "C",
   valid_from date,
   valid_to date,
   PRIMARY KEY (enterprise_code, parcel_code, role, stage, evidence_key)
@@ -49,6 +62,7 @@ CREATE TABLE derived.link (
   gap numeric,
   status text NOT NULL CHECK (status IN ('accepted', 'review', 'rejected')),
   evidence_keys text[] NOT NULL,
+  named_code text COLLATE "C",
   valid_from date,
   valid_to date,
   PRIMARY KEY (enterprise_code, parcel_code, role)
@@ -201,3 +215,114 @@ CREATE TABLE derived.policy_electricity (
   PRIMARY KEY (enterprise_code, account_no)
 );
 COMMENT ON TABLE derived.policy_electricity IS 'D-grade enterprises with their electricity accounts; no_account: none is known';
+
+-- Rights, leases and decisions, on the parcel where their land is now. named_code is the retired code
+-- that the row names, NULL where it names an open parcel; is_unclear rows stand once per candidate and
+-- decide nothing. A row that names a retired parcel gives way where its office has said anew who is on
+-- a successor: any right there, or a lease there of the same lessee.
+CREATE VIEW derived.right_in_place AS
+SELECT
+  coalesce(s.successor_code, r.parcel_code) AS parcel_code,
+  CASE WHEN s.successor_code IS NOT NULL THEN r.parcel_code END AS named_code,
+  coalesce(s.follow = 'candidate', false) AS is_unclear,
+  r.record_key, r.holder_code, r.holder_name_key, r.certificate_key, r.share, r.valid_from, r.valid_to
+FROM core."right" AS r
+LEFT JOIN derived.parcel_successor AS s ON s.parcel_code = r.parcel_code AND s.follow <> 'rest'
+WHERE r.to_run IS NULL AND r.right_state = 'current' AND (
+  s.parcel_code IS NULL OR NOT EXISTS (
+    SELECT 1
+    FROM derived.parcel_successor AS o
+    JOIN core."right" AS n ON n.parcel_code = o.successor_code AND n.to_run IS NULL AND n.right_state = 'current'
+    WHERE o.parcel_code = s.parcel_code
+  )
+);
+COMMENT ON VIEW derived.right_in_place IS 'Current rights on the parcels where their land is now';
+
+CREATE VIEW derived.lease_in_place AS
+SELECT
+  coalesce(s.successor_code, l.parcel_code) AS parcel_code,
+  CASE WHEN s.successor_code IS NOT NULL THEN l.parcel_code END AS named_code,
+  coalesce(s.follow = 'candidate', false) AS is_unclear,
+  l.record_key, l.lease_no, l.lessor_code, l.lessor_name_key, l.lessee_code, l.lessee_name_key,
+  l.land_area_m2, l.floor_area_m2, l.valid_from, l.valid_to
+FROM core.lease AS l
+LEFT JOIN derived.parcel_successor AS s ON s.parcel_code = l.parcel_code AND s.follow <> 'rest'
+WHERE l.to_run IS NULL AND (
+  s.parcel_code IS NULL OR NOT EXISTS (
+    SELECT 1
+    FROM derived.parcel_successor AS o
+    JOIN core.lease AS n ON n.parcel_code = o.successor_code AND n.to_run IS NULL
+      AND (n.lessee_code = l.lessee_code
+        OR ((n.lessee_code IS NULL OR l.lessee_code IS NULL) AND n.lessee_name_key = l.lessee_name_key))
+    WHERE o.parcel_code = s.parcel_code
+  )
+);
+COMMENT ON VIEW derived.lease_in_place IS 'Leases on the parcels where their land is now';
+
+-- Of several acts that meet on one parcel, one that names it goes before one that followed, and whoever
+-- was found on a part of the land is on it.
+CREATE VIEW derived.decision_in_place AS
+SELECT DISTINCT ON (d.enterprise_code, coalesce(s.successor_code, d.parcel_code))
+  d.enterprise_code,
+  coalesce(s.successor_code, d.parcel_code) AS parcel_code,
+  CASE WHEN s.successor_code IS NOT NULL THEN d.parcel_code END AS named_code,
+  coalesce(s.follow = 'candidate', false) AS is_unclear,
+  d.kind, d.role, d.decision_id, d.author, d.reason
+FROM core.current_decision AS d
+LEFT JOIN derived.parcel_successor AS s ON s.parcel_code = d.parcel_code AND s.follow <> 'rest'
+ORDER BY
+  d.enterprise_code, coalesce(s.successor_code, d.parcel_code), coalesce(s.follow = 'candidate', false),
+  s.successor_code IS NOT NULL, d.kind, d.decision_id DESC;
+COMMENT ON VIEW derived.decision_in_place IS 'Decisions in force on the parcels where their land is now';
+
+-- What names a parcel that is no more, and what became of it; no row is ever missing here.
+CREATE VIEW derived.retired_evidence AS
+WITH named AS (
+  SELECT 'right' AS feed, r.record_key, r.parcel_code
+  FROM core."right" AS r
+  WHERE r.to_run IS NULL AND r.right_state = 'current'
+  UNION ALL
+  SELECT 'lease', l.record_key, l.parcel_code
+  FROM core.lease AS l
+  WHERE l.to_run IS NULL
+  UNION ALL
+  SELECT 'enterprise', e.record_key, e.parcel_code
+  FROM core.enterprise AS e
+  WHERE e.to_run IS NULL AND e.parcel_code IS NOT NULL
+  UNION ALL
+  SELECT 'account', a.record_key, a.parcel_code
+  FROM core.account AS a
+  WHERE a.to_run IS NULL AND a.parcel_code IS NOT NULL
+  UNION ALL
+  SELECT 'decision', CAST(d.decision_id AS text), d.parcel_code
+  FROM core.current_decision AS d
+  WHERE d.parcel_code IS NOT NULL
+),
+retired AS (
+  SELECT n.feed, n.record_key, n.parcel_code
+  FROM named AS n
+  WHERE NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = n.parcel_code AND p.to_run IS NULL)
+    AND EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = n.parcel_code)
+),
+heir AS (
+  SELECT
+    s.parcel_code,
+    bool_or(s.follow = 'followed') AS is_followed,
+    string_agg(s.successor_code, ', ' ORDER BY s.follow, s.share DESC, s.successor_code) AS successor_codes
+  FROM derived.parcel_successor AS s
+  GROUP BY s.parcel_code
+)
+SELECT
+  r.feed, r.record_key, r.parcel_code,
+  CASE
+    WHEN h.parcel_code IS NULL THEN 'no_successor'
+    WHEN (r.feed = 'right' AND NOT EXISTS (SELECT 1 FROM derived.right_in_place AS i WHERE i.record_key = r.record_key))
+      OR (r.feed = 'lease' AND NOT EXISTS (SELECT 1 FROM derived.lease_in_place AS i WHERE i.record_key = r.record_key))
+      THEN 'superseded'
+    WHEN h.is_followed THEN 'followed'
+    ELSE 'unclear'
+  END AS outcome,
+  h.successor_codes
+FROM retired AS r
+LEFT JOIN heir AS h ON h.parcel_code = r.parcel_code;
+COMMENT ON VIEW derived.retired_evidence IS 'Rows that name a retired parcel: followed, unclear (asked), superseded by newer rows, or without successor';

@@ -255,7 +255,10 @@ def test_lineage_is_walked_over_several_runs(database):
             )
         for old, new, run, kind in rows:
             connection.execute(
-                text("INSERT INTO core.parcel_lineage VALUES (:old, :new, :run, :kind, 0.5, 1)"),
+                text(
+                    "INSERT INTO core.parcel_lineage VALUES"
+                    " (:old, :new, :run, :kind, 0.5, 1, '2026-06-30', 1)"
+                ),
                 {"old": old, "new": new, "run": run, "kind": kind},
             )
         forward = explain(connection, "parcel", "A")["lineage"]

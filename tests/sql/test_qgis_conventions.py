@@ -25,6 +25,7 @@ CHECKED = {
     ("derived", "unit", "eval_category"): "eval_category",
     ("derived", "unit", "eval_state"): "eval_state",
     ("core", "parcel_lineage", "kind"): "lineage_kind",
+    ("core", "patch_lineage", "kind"): "lineage_kind",
     ("ops", "issue", "severity"): "severity",
     ("ops", "delivery", "state"): "delivery_state",
 }

@@ -18,10 +18,12 @@ CHECKED = {
     ("core.decision", "kind"): "decision_kind",
     ("core.decision", "role"): "role",
     ("core.parcel_lineage", "kind"): "lineage_kind",
+    ("core.patch_lineage", "kind"): "lineage_kind",
     ("derived.allocation", "method"): "method",
     ("derived.link", "role"): "role",
     ("derived.link", "status"): "link_status",
     ("derived.link_candidate", "role"): "role",
+    ("derived.parcel_successor", "follow"): "follow",
     ("derived.policy_electricity", "match_state"): "match_state",
     ("derived.seat", "seat_state"): "seat_state",
     ("derived.unit", "eval_category"): "eval_category",
@@ -48,6 +50,8 @@ FILLED = {
     ("parcel.sql", "kind"): "unit_kind",
     ("parcel.sql", "reference_area"): "reference_area",
     ("parcel_lineage.sql", "kind"): "lineage_kind",
+    ("parcel_successor.sql", "follow"): "follow",
+    ("patch_lineage.sql", "kind"): "lineage_kind",
     ("policy_electricity.sql", "match_state"): "match_state",
     ("seat.sql", "reason"): "reason",
     ("seat.sql", "seat_state"): "seat_state",
@@ -67,7 +71,7 @@ NOT_FILLED = {
     ("parcel.sql", "grade"),
 }
 # Literals that are no answers: kinds of scope keys, grades, and first letters of unit codes.
-NO_WORDS = {"A", "B", "C", "D", "E", "P", "component", "mixed"} | STEP_NAMES
+NO_WORDS = {"A", "B", "C", "D", "E", "P", "component", "mixed", "retired"} | STEP_NAMES
 
 
 def sql_files():

@@ -47,7 +47,7 @@ lease AS (
     u.enterprise_code AS lessee,
     array_agg(u.enterprise_code) OVER (PARTITION BY l.parcel_code) AS lessees
   FROM args
-  JOIN core.lease AS l ON l.to_run IS NULL
+  JOIN derived.lease_in_place AS l ON NOT l.is_unclear
     AND (l.valid_from IS NULL OR l.valid_from <= args.as_of)
     AND (l.valid_to IS NULL OR args.as_of < l.valid_to)
   JOIN party AS u
@@ -87,7 +87,7 @@ registered AS (
     array_agg(r.record_key ORDER BY r.record_key) AS right_keys
   FROM args
   CROSS JOIN "user" AS u
-  JOIN core."right" AS r ON r.to_run IS NULL AND r.parcel_code = u.parcel_code AND r.right_state = 'current'
+  JOIN derived.right_in_place AS r ON r.parcel_code = u.parcel_code AND NOT r.is_unclear
     AND (r.valid_from IS NULL OR r.valid_from <= args.as_of)
     AND (r.valid_to IS NULL OR args.as_of < r.valid_to)
     AND (r.holder_code = u.credit_code OR (r.holder_code IS NULL AND r.holder_name_key = u.name_key))

@@ -22,8 +22,8 @@ SELECT
     'area', round(p.allocated_m2, 2),
     'claims', coalesce((
       SELECT string_agg(l.lease_no || ': ' || round(l.land_area_m2, 2), '; ' ORDER BY l.lease_no)
-      FROM core.lease AS l
-      WHERE l.to_run IS NULL AND l.parcel_code = p.parcel_code AND l.land_area_m2 IS NOT NULL
+      FROM derived.lease_in_place AS l
+      WHERE NOT l.is_unclear AND l.parcel_code = p.parcel_code AND l.land_area_m2 IS NOT NULL
         AND (l.valid_from IS NULL OR l.valid_from <= args.as_of)
         AND (l.valid_to IS NULL OR args.as_of < l.valid_to)
     ), '')

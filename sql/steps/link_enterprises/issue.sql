@@ -20,6 +20,21 @@ SELECT
 FROM enterprise AS e
 WHERE e.parcel_code IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = e.parcel_code AND p.to_run IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM derived.parcel_successor AS s WHERE s.parcel_code = e.parcel_code)
+UNION ALL
+SELECT
+  'link_enterprises',
+  CASE WHEN bool_or(s.follow = 'followed') THEN 'link.registry_parcel_followed' ELSE 'link.registry_parcel_unclear' END,
+  CASE WHEN bool_or(s.follow = 'followed') THEN 'notice' ELSE 'warning' END,
+  'enterprise', e.enterprise_code, '', 'parcel_code', e.parcel_code,
+  jsonb_build_object(
+    'enterprise', e.enterprise_code, 'parcel', e.parcel_code,
+    'successors', string_agg(s.successor_code, ', ' ORDER BY s.follow, s.share DESC, s.successor_code)
+      FILTER (WHERE s.follow <> 'rest')
+  )
+FROM enterprise AS e
+JOIN derived.parcel_successor AS s ON s.parcel_code = e.parcel_code
+GROUP BY e.enterprise_code, e.parcel_code
 UNION ALL
 SELECT
   'link_enterprises', 'link.no_evidence', 'notice', 'enterprise', e.enterprise_code, '', NULL, NULL,

@@ -13,10 +13,10 @@ scope AS (
   WHERE s.step = 'link_enterprises' AND s.kind = 'enterprise'
 ),
 decision AS (
-  SELECT d.enterprise_code, d.parcel_code, d.kind, d.role, d.decision_id
-  FROM core.current_decision AS d
+  SELECT d.enterprise_code, d.parcel_code, d.kind, d.role, d.decision_id, d.named_code
+  FROM derived.decision_in_place AS d
   JOIN scope AS s ON s.enterprise_code = d.enterprise_code
-  WHERE d.kind IN ('accept_link', 'reject_link')
+  WHERE d.kind IN ('accept_link', 'reject_link') AND NOT d.is_unclear
     AND EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = d.parcel_code AND p.to_run IS NULL)
     AND EXISTS (
       SELECT 1 FROM core.enterprise AS e
@@ -25,6 +25,7 @@ decision AS (
 candidate AS (
   SELECT
     c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no, c.reason, c.score, c.valid_from, c.valid_to,
+    c.named_code,
     c.is_ambiguous OR (c.stage = 'address' AND NOT args.accept_address) AS is_ambiguous,
     array_agg(c.evidence_key) OVER (
       PARTITION BY c.enterprise_code, c.parcel_code, c.role, c.stage
@@ -44,7 +45,7 @@ candidate AS (
 best AS (
   SELECT
     c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no, c.reason, c.score, c.is_ambiguous,
-    c.evidence_keys, c.valid_from, c.valid_to, d.kind AS decision
+    c.evidence_keys, c.named_code, c.valid_from, c.valid_to, d.kind AS decision
   FROM candidate AS c
   LEFT JOIN decision AS d ON d.enterprise_code = c.enterprise_code AND d.parcel_code = c.parcel_code
   WHERE c.place = 1
@@ -70,12 +71,14 @@ settled AS (
 judged AS (
   SELECT
     b.enterprise_code, b.parcel_code, b.role, b.stage, b.stage_no, b.reason, b.score, b.evidence_keys,
-    b.valid_from, b.valid_to,
+    b.named_code, b.valid_from, b.valid_to,
     CASE
       WHEN b.decision = 'reject_link' THEN 'rejected'
       WHEN b.decision = 'accept_link' THEN NULL
       WHEN NOT b.is_ambiguous AND (t.stage_no = b.stage_no OR (t.stage_no = 4 AND b.stage_no <= 4)) THEN 'accepted'
       WHEN t.stage_no IS NULL THEN 'review'
+      -- What named a parcel that is no more is asked, whatever else is known.
+      WHEN b.reason = 'successor_unclear' THEN 'review'
       -- A settled name may have more parcels elsewhere: those are a question.
       WHEN t.stage_no = b.stage_no AND b.stage_no IN (6, 7) THEN 'review'
     END AS status
@@ -85,14 +88,14 @@ judged AS (
 chosen AS (
   SELECT
     j.enterprise_code, j.parcel_code, j.role, j.stage, j.stage_no, j.reason, j.score, j.evidence_keys,
-    j.valid_from, j.valid_to, j.status
+    j.named_code, j.valid_from, j.valid_to, j.status
   FROM judged AS j
   WHERE j.status IS NOT NULL
   UNION ALL
   SELECT
     d.enterprise_code, d.parcel_code, coalesce(d.role, r.role, 'operator'), 'decision', 0, 'decided_by_person',
     coalesce(CAST(args.stage_score ->> 'decision' AS numeric), 1),
-    ARRAY['decision ' || d.decision_id], NULL, NULL, 'accepted'
+    ARRAY['decision ' || d.decision_id], d.named_code, NULL, NULL, 'accepted'
   FROM args
   CROSS JOIN decision AS d
   LEFT JOIN LATERAL (
@@ -116,7 +119,7 @@ runner_up AS (
 SELECT
   c.enterprise_code, c.parcel_code, c.role, c.stage, c.reason, c.score,
   r.score AS runner_up_score, c.score - r.score AS gap,
-  c.status, c.evidence_keys, c.valid_from, c.valid_to
+  c.status, c.evidence_keys, c.named_code, c.valid_from, c.valid_to
 FROM chosen AS c
 LEFT JOIN runner_up AS r
   ON r.enterprise_code = c.enterprise_code AND r.parcel_code = c.parcel_code AND r.role = c.role

@@ -1,7 +1,28 @@
 -- Enterprises that changed, and those that share a name, certificate, address, parcel, right, lease
 -- or drawing with anything that changed, before or after.
-WITH dirty AS (
+WITH changed AS (
   SELECT d.kind, d.key FROM ops.dirty AS d
+),
+-- With a parcel go its successors where it is retired, and the retired codes that lead to it.
+dirty AS (
+  SELECT c.kind, c.key
+  FROM changed AS c
+  UNION
+  SELECT c.kind, s.successor_code
+  FROM changed AS c
+  JOIN derived.parcel_successor AS s ON s.parcel_code = c.key
+  WHERE c.kind = 'parcel'
+  UNION
+  SELECT c.kind, o.parcel_code
+  FROM changed AS c
+  JOIN derived.parcel_successor AS s ON s.parcel_code = c.key
+  JOIN derived.parcel_successor AS o ON o.successor_code = s.successor_code
+  WHERE c.kind = 'parcel'
+  UNION
+  SELECT c.kind, o.parcel_code
+  FROM changed AS c
+  JOIN derived.parcel_successor AS o ON o.successor_code = c.key
+  WHERE c.kind = 'parcel'
 ),
 -- Names, credit codes and certificates of rights and leases on parcels that changed.
 evidence AS (

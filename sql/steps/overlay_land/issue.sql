@@ -1,10 +1,37 @@
 -- Findings of the overlay. One row: one parcel that lies over no survey patch, or whose registered
--- area differs from its drawing by more than 1 m2 and 0.1 % (docs/sources.md, 3.3).
-WITH parcel AS (
+-- area differs from its drawing by more than 1 m2 and 0.1 % (docs/sources.md, 3.3); or one parcel code that
+-- rights or leases name though it is retired or unknown, and what became of them.
+WITH scope AS (
+  SELECT s.key AS parcel_code FROM ops.scope AS s WHERE s.step = 'overlay_land' AND s.kind = 'parcel'
+),
+-- Codes that no parcel in force has.
+gone AS (
+  SELECT s.parcel_code
+  FROM scope AS s
+  WHERE NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = s.parcel_code AND p.to_run IS NULL)
+),
+naming AS (
+  SELECT v.parcel_code, v.feed, v.outcome, v.record_key, v.successor_codes
+  FROM gone AS g
+  JOIN derived.retired_evidence AS v ON v.parcel_code = g.parcel_code AND v.feed IN ('right', 'lease')
+  UNION ALL
+  SELECT g.parcel_code, n.feed, 'unknown', n.record_key, NULL
+  FROM gone AS g
+  JOIN (
+    SELECT 'right' AS feed, r.parcel_code, r.record_key
+    FROM core."right" AS r
+    WHERE r.to_run IS NULL AND r.right_state = 'current'
+    UNION ALL
+    SELECT 'lease', l.parcel_code, l.record_key
+    FROM core.lease AS l
+    WHERE l.to_run IS NULL
+  ) AS n ON n.parcel_code = g.parcel_code
+  WHERE NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = g.parcel_code)
+),
+parcel AS (
   SELECT p.parcel_code, p.official_area_m2, p.plane_area_m2
   FROM core.parcel AS p
-  JOIN ops.scope AS s
-    ON s.step = 'overlay_land' AND s.kind = 'parcel' AND s.key = p.parcel_code
+  JOIN scope AS s ON s.parcel_code = p.parcel_code
   WHERE p.to_run IS NULL
 )
 SELECT
@@ -33,3 +60,18 @@ SELECT
   round(abs(p.official_area_m2 - p.plane_area_m2), 4)
 FROM parcel AS p
 WHERE abs(p.official_area_m2 - p.plane_area_m2) > greatest(1, 0.001 * p.plane_area_m2)
+UNION ALL
+SELECT
+  'overlay_land',
+  'lineage.' || n.outcome,
+  CASE WHEN n.outcome IN ('followed', 'superseded') THEN 'notice' ELSE 'warning' END,
+  n.feed,
+  n.parcel_code,
+  n.feed,
+  jsonb_build_object(
+    'parcel', n.parcel_code, 'count', count(*), 'successors', coalesce(min(n.successor_codes), ''),
+    'first', min(n.record_key)
+  ),
+  NULL
+FROM naming AS n
+GROUP BY n.parcel_code, n.feed, n.outcome

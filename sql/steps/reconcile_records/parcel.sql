@@ -1,13 +1,31 @@
 -- Cadastral parcels 宗地; the reference area is the registered one, else the plane area.
 -- One row: the record in force for one key, values as corrected. A correction holds while the
--- delivered value equals the expected one (docs/sources.md, Design 3).
-WITH args AS (
-  SELECT CAST(:as_of AS date) AS as_of
+-- delivered value equals the expected one (docs/sources.md, Design 3); that of a retired parcel goes over
+-- to the one that holds lineage_follow_share of its land.
+WITH RECURSIVE args AS (
+  SELECT CAST(:as_of AS date) AS as_of, CAST(:lineage_follow_share AS numeric) AS follow_share
+),
+every AS MATERIALIZED (
+  SELECT l.key, l.row_hash, l.delivery_id, l.row_number
+  FROM ops.live_row('parcel') AS l
 ),
 live AS (
   SELECT l.key, l.row_hash, l.delivery_id, l.row_number
-  FROM ops.live_row('parcel') AS l
+  FROM every AS l
   JOIN ops.scope AS s ON s.step = 'reconcile_records' AND s.kind = 'parcel' AND s.key = l.key
+),
+-- Each parcel in scope, and the retired ones whose land it holds.
+former AS (
+  SELECT l.key, l.key COLLATE "C" AS parcel_code, CAST(1 AS numeric) AS share, CAST(NULL AS integer) AS run_id
+  FROM live AS l
+  UNION ALL
+  SELECT f.key, n.old_parcel_code, f.share * n.old_share, n.run_id
+  FROM args
+  CROSS JOIN former AS f
+  JOIN core.parcel_lineage AS n ON n.new_parcel_code = f.parcel_code AND n.old_parcel_code <> n.new_parcel_code
+    AND (f.run_id IS NULL OR n.run_id < f.run_id)
+  WHERE f.share * n.old_share >= args.follow_share
+    AND NOT EXISTS (SELECT 1 FROM every AS e WHERE e.key = n.old_parcel_code)
 ),
 correction AS (
   SELECT
@@ -16,7 +34,8 @@ correction AS (
     jsonb_object_agg(c.field, c.new_value ORDER BY c.correction_id) AS new_values
   FROM args
   CROSS JOIN live AS l
-  JOIN core.correction AS c ON c.feed = 'parcel' AND c.key = l.key
+  JOIN former AS f ON f.key = l.key
+  JOIN core.correction AS c ON c.feed = 'parcel' AND c.key = f.parcel_code
   JOIN raw.parcel AS r ON r.row_hash = l.row_hash
   WHERE (c.valid_until IS NULL OR args.as_of < c.valid_until)
     AND to_jsonb(r) ->> c.field IS NOT DISTINCT FROM c.expected_value

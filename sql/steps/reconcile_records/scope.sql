@@ -1,7 +1,8 @@
 -- Records whose delivered content differs from what is held, in the feeds of which a delivery came
--- or went; records with a correction that is new or ended; the run itself, for the lineage.
+-- or went; records with a correction that is new or ended, and the parcels that hold the land of such a
+-- one; the run itself, for the lineage.
 -- One row: one record key (kind = feed).
-WITH args AS (
+WITH RECURSIVE args AS (
   SELECT
     CAST(:feeds AS text[]) AS feeds,
     CAST(:is_full AS boolean) AS is_full,
@@ -34,13 +35,32 @@ record AS (
   SELECT substr(d.kind, length('correct:') + 1), d.key
   FROM ops.dirty AS d
   WHERE d.kind LIKE 'correct:%'
+),
+-- A correction of a retired parcel may go over to a later one.
+later AS (
+  SELECT r.key COLLATE "C" AS key, CAST(0 AS integer) AS run_id
+  FROM record AS r
+  WHERE r.kind = 'parcel'
+  UNION
+  SELECT n.new_parcel_code, n.run_id
+  FROM later AS t
+  JOIN core.parcel_lineage AS n ON n.old_parcel_code = t.key AND n.run_id > t.run_id
 )
 SELECT r.kind, r.key
 FROM record AS r
 UNION
+SELECT 'parcel', t.key
+FROM later AS t
+UNION
 SELECT 'issue_subject', r.key
 FROM record AS r
 JOIN core.correction AS c ON c.feed = r.kind AND c.key = r.key
+UNION
+-- What became of the correction of a parcel that was retired long ago, or goes in this run.
+SELECT 'issue_subject', c.key
+FROM core.correction AS c
+WHERE c.feed = 'parcel' AND EXISTS (SELECT 1 FROM record AS r WHERE r.kind = 'parcel')
+  AND NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = c.key AND p.to_run IS NULL)
 UNION
 SELECT 'run', CAST(args.run_id AS text)
 FROM args
