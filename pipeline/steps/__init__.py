@@ -154,7 +154,14 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "overlay_land",
-        reads=("core.patch", "core.parcel", "core.parcel_lineage", "core.area"),
+        reads=(
+            "core.patch",
+            "core.parcel",
+            "core.parcel_lineage",
+            "core.right",
+            "core.lease",
+            "core.area",
+        ),
         outputs=(
             Output(
                 "derived.parcel_successor",

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from conftest import FIRST_NIGHT, SECOND_NIGHT, Township
 from sqlalchemy import text
-from test_steps import differences, state
+from test_steps import HISTORY_TABLES, differences, state
 
 from pipeline.demo import township as drawing
 from pipeline.domain.names import normalise_name
@@ -172,11 +172,7 @@ def test_withdrawn_delivery_is_undone_and_released_again(make_township: Make) ->
         change_delivery(township.engine, number, "release")
     township.run(SECOND_NIGHT, accept="redo")
     again = state(township.engine)
-    left = {
-        table
-        for table in differences(second, again)
-        if table not in {"core.coverage_history", "core.parcel_lineage", "layers.land_change"}
-    }
+    left = {table for table in differences(second, again) if table not in HISTORY_TABLES}
     assert left == set()
 
 

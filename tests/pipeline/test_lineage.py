@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
@@ -144,9 +145,7 @@ def test_a_code_is_followed_through_several_nights_and_back(register: Register) 
     before = register.users(P02)
     land = register.land(P02)
     codes = [P02, new_code("P02", 1), new_code("P02", 2)]
-    for day, (old, new) in zip(
-        (SECOND_NIGHT, THIRD_NIGHT), zip(codes, codes[1:], strict=False), strict=True
-    ):
+    for day, (old, new) in zip((SECOND_NIGHT, THIRD_NIGHT), itertools.pairwise(codes), strict=True):
         register.replace([old], {new: land})
         register.night(day)
     assert register.users(codes[2]) == before

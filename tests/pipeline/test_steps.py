@@ -24,7 +24,14 @@ Make = Callable[..., Township]
 # Columns that say when or in which order a row came, not what it says.
 _HISTORY = {"fid", "from_run", "to_run", "run_id", "delivery_id", "row_number", "correction_ids"}
 _TABLES = [output.table for step in STEPS for output in step.outputs if output.table != "ops.issue"]
-_HISTORY_TABLES = {"core.coverage_history", "core.parcel_lineage", "layers.land_change"}
+HISTORY_TABLES = {
+    "core.coverage_history",
+    "core.parcel_lineage",
+    "core.patch_lineage",
+    # what became of retired parcels: known to whoever saw them go
+    "derived.parcel_successor",
+    "layers.land_change",
+}
 
 
 def state(
@@ -34,7 +41,7 @@ def state(
     found: dict[str, list[str]] = {}
     with engine.connect() as connection:
         for table in [*_TABLES, "ops.issue"]:
-            if table in _HISTORY_TABLES and not with_history:
+            if table in HISTORY_TABLES and not with_history:
                 continue
             schema, name = table.split(".")
             columns = connection.execute(
@@ -49,7 +56,7 @@ def state(
             kept = ", ".join(f't."{column}"' for column in columns if column not in left_out)
             where = {
                 "core": "WHERE to_run IS NULL"
-                if name not in {"coverage_history", "parcel_lineage"}
+                if name not in {"coverage_history", "parcel_lineage", "patch_lineage"}
                 else "",
                 "ops": "WHERE delivery_id IS NULL",
             }.get(schema, "")
@@ -102,7 +109,14 @@ def test_steps_read_only_what_earlier_steps_wrote() -> None:
 def test_sql_names_only_declared_tables(step) -> None:
     files = [data_path("sql", "steps", step.name, "scope.sql")]
     files += [data_path(*step.sql_folder, f"{output.name}.sql") for output in step.outputs]
-    views = {"core.open_record", "core.applied_correction"}
+    views = {
+        "core.open_record",
+        "core.applied_correction",
+        "derived.right_in_place",
+        "derived.lease_in_place",
+        "derived.decision_in_place",
+        "derived.retired_evidence",
+    }
     allowed = set(step.reads) | {o.table for o in step.outputs} | {"ops.dirty", "ops.scope"} | views
     for file in files:
         code = re.sub(r"--.*", "", file.read_text(encoding="utf-8"))
