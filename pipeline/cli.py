@@ -237,8 +237,10 @@ def load(
     if withdraw is not None or release is not None:
         action = "withdraw" if withdraw is not None else "release"
         number = withdraw if withdraw is not None else release
-        file = change_delivery(engine, number or 0, action)
+        file, held = change_delivery(engine, number or 0, action)
         console.print(f"{action}: {file} (diqi run 后生效 takes effect with the next diqi run)")
+        for other in held:
+            console.print(f"held: {other} (以其为基础的变更一并暂缓 its changes stand on it)")
         return
     with _progress() as progress:
         loaded = load_inbox(engine, settings, as_of=_date(as_of), load_watch=progress.file)

@@ -46,6 +46,24 @@ _DELIVERY: Final = (
     "unchanged_count",
     "quarantined_count",
 )
+# Changes that begin later than what is in force before them ends. Several passes: what is held takes
+# others with it.
+_HOLD_WHAT_HANGS: Final = """
+WITH active AS (
+  SELECT d.delivery_id, d.feed, d.scope, d.data_date, d.since
+  FROM ops.delivery AS d
+  WHERE d.state IN ('loaded', 'consumed')
+)
+UPDATE ops.delivery AS h SET state = 'held'
+FROM active AS c
+WHERE h.delivery_id = c.delivery_id AND c.since IS NOT NULL AND NOT EXISTS (
+  SELECT 1
+  FROM active AS b
+  WHERE b.feed = c.feed AND b.data_date >= c.since AND b.data_date < c.data_date
+    AND (b.scope IS NULL OR c.scope IS NULL OR b.scope && c.scope)
+)
+RETURNING h.delivery_id, h.file, h.since
+"""
 _SEVERITIES: Final = {"error": 1, "warning": 2, "notice": 3}
 
 
@@ -164,13 +182,16 @@ def read_history(engine: Engine, limit: int) -> list[dict[str, Any]]:
         return _rows(connection, _runs(state, *others).limit(limit))
 
 
-def change_delivery(engine: Engine, delivery_id: int, action: str) -> str:
+def change_delivery(engine: Engine, delivery_id: int, action: str) -> tuple[str, list[str]]:
     """Withdraw a delivery, or release one that is held; an ordinary run follows.
 
-    Shape:  the delivery's file.
+    Deliveries of changes that stand on a withdrawn one are held with it.
+
+    Shape:  the delivery's file, and the files that are held with it.
     Units:  none.
     CRS:    none.
-    Errors: UsageError when there is no such delivery in a state that allows it.
+    Errors: UsageError when there is no such delivery in a state that allows it, or when changes do
+            not meet what is in force.
     Source: docs/sources.md, Design 3, Undo.
     """
     allowed, state = {
@@ -190,8 +211,12 @@ def change_delivery(engine: Engine, delivery_id: int, action: str) -> str:
             text("UPDATE ops.delivery SET state = :state WHERE delivery_id = :id"),
             {"state": state, "id": delivery_id},
         )
-        file: str = found.file
-        return file
+        held: list[str] = []
+        while gone := list(connection.execute(text(_HOLD_WHAT_HANGS)).all()):
+            if any(row.delivery_id == delivery_id for row in gone):
+                raise UsageError("usage.changes_do_not_meet", file=found.file, since=gone[0].since)
+            held += [row.file for row in gone]
+        return str(found.file), held
 
 
 def _runs(state: Table, *others: str) -> Select[Any]:

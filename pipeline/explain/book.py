@@ -107,7 +107,8 @@ def _source(delivery: Story, row_number: int) -> Story:
     """A delivered row: records that were cells of a wide table share the row of the file."""
     stride = int(delivery["detail"].get("row_stride", 1))
     known = {name: value for name, value in delivery.items() if name != "detail"}
-    return {**known, "row_number": row_number // stride}
+    # a negative number is that of no delivered row: a yearly package left the record as it was
+    return {**known, "row_number": row_number // stride if row_number >= 0 else None}
 
 
 class Book:

@@ -137,8 +137,9 @@ class Page:
         """The delivered row that something came from."""
         if row is None or row.get("file") is None:
             return
+        number = label("carried") if row["row_number"] is None else row["row_number"]
         self.line(
-            f"← {row['file']} › {row['layer']} · {label('row_number')} {row['row_number']} · "
+            f"← {row['file']} › {row['layer']} · {label('row_number')} {number} · "
             f"{label('data_date')} {row['data_date']} · "
             f"{label('delivery_id')} {row['delivery_id']}",
             depth,

@@ -44,6 +44,10 @@ CLEANING_VERSION = 1
 MELT_STRIDE = 100
 
 HIDDEN = "…"
+# The column of a delivery of changes that says what a row does; the code of one that takes out.
+CHANGE = "change"
+_TAKE_OUT = "take_out"
+_DATA_YEAR = "{data_year}"
 _Mask = npt.NDArray[np.bool_]
 
 _INVISIBLE = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b-\u200f\u2060\ufeff]")
@@ -68,9 +72,9 @@ _ISSUE_COLUMNS = ("row_number", "rule", "severity", "field", "value", "key", "pa
 class CleanBatch:
     """Canonical rows of a batch, ready for binary COPY, and the issues found.
 
-    ``rows``: row_number, file_row, key, subject (the key as it may be shown), scope_key, row_hash,
-    outcome, the canonical columns, geom (WKB, where the feed has one), extra (JSON). A row with the
-    outcome ``quarantined`` has no content. ``issues``: row_number (of the file), rule, severity, field, value, key, params
+    ``rows``: row_number, file_row, key, subject (the key as it may be shown), scope_key, part,
+    row_hash, outcome, the canonical columns, geom (WKB, where the feed has one), extra (JSON). A row
+    with the outcome ``quarantined`` has no content, nor one that takes its record out. ``issues``: row_number (of the file), rule, severity, field, value, key, params
     (JSON).
     """
 
@@ -78,13 +82,26 @@ class CleanBatch:
     issues: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Manner:
+    """What a delivery is: all there is, or changes; of which day.
+
+    ``takes_out``: every row names a record that is no more.
+    """
+
+    data_date: date
+    is_changes: bool = False
+    takes_out: bool = False
+
+
 def clean_batch(
-    batch: RawBatch, layer: OpenLayer, contract: Contract, county: County
+    batch: RawBatch, layer: OpenLayer, contract: Contract, county: County, manner: Manner
 ) -> CleanBatch:
     """Clean one batch by its contract.
 
     A row is quarantined when a required column is missing or damaged, or its shape cannot be
-    kept; a damaged value elsewhere leaves the column empty, with an issue. Nothing is replaced by
+    kept; a damaged value elsewhere leaves the column empty, with an issue. A row that takes its
+    record out needs its key alone, and has no content. Nothing is replaced by
     guess: what would make a code valid is in the issue's ``proposal``.
 
     Shape:  up to 8,192 delivered rows in; as many canonical rows out, or in a wide table one per
@@ -94,7 +111,7 @@ def clean_batch(
     Errors: none; doubts are rows of ``issues``.
     Source: docs/how-it-decides.md, section 1; the contract of the feed.
     """
-    cleaner = _Cleaner(batch, layer, contract, county)
+    cleaner = _Cleaner(batch, layer, contract, county, manner)
     return cleaner.melted() if layer.match.is_melted else cleaner.plain()
 
 
@@ -102,18 +119,37 @@ class _Cleaner:
     """One batch on its way: columns are computed when first asked for."""
 
     def __init__(
-        self, batch: RawBatch, layer: OpenLayer, contract: Contract, county: County
+        self,
+        batch: RawBatch,
+        layer: OpenLayer,
+        contract: Contract,
+        county: County,
+        manner: Manner,
     ) -> None:
         self.batch = batch
         self.layer = layer
         self.contract = contract
         self.county = county
+        self.manner = manner
         self.index = pd.RangeIndex(len(batch.row_number))
         self.values: dict[str, pd.Series] = {}
         self.problem: dict[str, _Mask] = {}
         self.fatal: dict[str, _Mask] = {}
         self.bad = np.zeros(len(self.index), dtype=bool)
         self.issues: list[pd.DataFrame] = []
+        self.takes_out = self._takes_out()
+
+    def _takes_out(self) -> _Mask:
+        """Rows that say that their record is no more."""
+        if self.manner.takes_out or not self.manner.is_changes or self.contract.change is None:
+            return np.full(len(self.index), fill_value=self.manner.takes_out)
+        column = self.contract.change
+        kind = self._typed(CHANGE, column, self._delivered(CHANGE))
+        unknown = self.problem.get(CHANGE, np.zeros(len(self.index), dtype=bool))
+        # a change of which nobody knows the kind is none
+        self.fatal[CHANGE] = unknown
+        self.bad |= unknown
+        return (kind == _TAKE_OUT).to_numpy(dtype=bool)
 
     # -- a batch whose rows are records ---------------------------------------------------------
 
@@ -126,6 +162,7 @@ class _Cleaner:
             frame = pd.DataFrame({name: self.value(name) for name in names}, index=self.index)
             self._check_required(names)
             self._check_county()
+            self._check_part()
             shapes = drawn.result()
         if shapes is not None:
             self._report_shapes(shapes)
@@ -135,17 +172,18 @@ class _Cleaner:
 
     def _assemble(self, frame: pd.DataFrame, shapes: Shapes | None) -> pd.DataFrame:
         """Add numbers, keys, hashes and shapes; empty the content of bad rows."""
-        good = ~self.bad
+        good = ~self.bad & ~self.takes_out
         rows = pd.DataFrame({"row_number": self.batch.row_number}, index=self.index)
         rows["key"] = _joined(frame, self.contract.key)
         rows["subject"] = _joined(self._shown(frame), self.contract.key)
         scope = self.contract.scope_column
         rows["scope_key"] = frame[scope] if scope else _nothing(self.index)
+        rows["part"] = frame[self.contract.part] if self.contract.part else _nothing(self.index)
         delivered = None
         if shapes is not None:
             delivered = np.asarray(shapely.to_wkb(shapes.delivered, byte_order=1), dtype=object)
         rows["row_hash"] = _hashes(frame, delivered, good)
-        rows["outcome"] = _outcome(good)
+        rows["outcome"] = _outcome(~self.bad)
         rows = pd.concat([rows, _only(frame, good)], axis=1)
         if shapes is not None and delivered is not None:
             # nearly all shapes are stored as they were delivered
@@ -173,6 +211,7 @@ class _Cleaner:
         names = [n for n in self.contract.columns if n not in {"indicator", "value", "unit"}]
         base = pd.DataFrame({name: self.value(name) for name in names}, index=self.index)
         self._check_required(names)
+        self._check_part()
         numbers = pd.Series(self.batch.row_number, self.index)
         pieces: list[pd.DataFrame] = []
         filled = np.zeros(len(self.index), dtype=bool)
@@ -206,6 +245,7 @@ class _Cleaner:
         rows["key"] = _joined(frame, self.contract.key)
         rows["subject"] = _joined(self._shown(frame), self.contract.key)
         rows["scope_key"] = _nothing(rows.index)
+        rows["part"] = frame[self.contract.part] if self.contract.part else _nothing(rows.index)
         rows["row_hash"] = _hashes(frame, None, good)
         rows["outcome"] = _outcome(good)
         rows = pd.concat([rows, _only(frame, good)], axis=1)
@@ -242,7 +282,8 @@ class _Cleaner:
         if column.take is not None:
             cleaned = cleaned.str[: column.take]
         if column.default is not None:
-            cleaned = cleaned.mask(cleaned.isna() & is_absent, column.default)
+            default = column.default.replace(_DATA_YEAR, str(self.manner.data_date.year))
+            cleaned = cleaned.mask(cleaned.isna() & is_absent, default)
         return cleaned.astype("str")
 
     def _delivered(self, name: str) -> pd.Series:
@@ -384,6 +425,8 @@ class _Cleaner:
             if not column.required:
                 continue
             empty = self.value(name).isna().to_numpy(dtype=bool)
+            if name not in self.contract.key:
+                empty = empty & ~self.takes_out
             if not empty.any():
                 continue
             sources = self._sources(name)
@@ -407,6 +450,15 @@ class _Cleaner:
         if column is None or not column.depends_on:
             return [name]
         return [leaf for part in column.depends_on for leaf in self._sources(part)] + [name]
+
+    def _check_part(self) -> None:
+        """Set aside rows of a year that has not begun on the day that they stand for."""
+        name = self.contract.part
+        if not name:
+            return
+        year = pd.to_numeric(self.value(name), errors="coerce")
+        ahead = (year > self.manner.data_date.year).to_numpy(dtype=bool, na_value=False)
+        self._set_aside(ahead, "row.year_ahead", name, self.value(name))
 
     def _check_county(self) -> None:
         """Set aside land whose township is not one of this county."""
@@ -437,7 +489,7 @@ class _Cleaner:
         """Say what was wrong with shapes, and set rows aside that need one."""
         params = _areas_json(shapes)
         for rule in sorted({str(rule) for rule in shapes.rule} - {""}):
-            found = shapes.rule == rule
+            found = (shapes.rule == rule) & ~self.takes_out
             value = _nothing(self.index)
             if rule == "geometry.missing" and not self.contract.geometry_required:
                 continue

@@ -58,6 +58,7 @@ _NOT_IN_HASH = {
     "office",
     "required",
     "files",
+    "changes_files",
     "max_bad_share",
     "min_bad_rows",
 }
@@ -134,8 +135,21 @@ class Melted(_Model):
     unit: str
 
 
+class TakesOut(_Model):
+    """Files whose rows name records that are no more, and where these name their key."""
+
+    files: tuple[str, ...]
+    columns: dict[str, Column] = {}
+    parts: dict[str, Column] = {}
+
+
 class Contract(_Model):
-    """The contract of one canonical feed."""
+    """The contract of one canonical feed.
+
+    ``part`` is the column of the years that a file speaks for; ``carries_parts``: a package of
+    changes that begins a new year leaves all else as it was in the year before. ``change`` is the
+    column of a delivery of changes that says which rows take their record out.
+    """
 
     feed: str
     title_zh: str
@@ -149,6 +163,11 @@ class Contract(_Model):
     point: PointColumns | None = None
     key: tuple[str, ...]
     scope_column: str | None = None
+    part: str | None = None
+    carries_parts: bool = False
+    changes_files: tuple[str, ...] = ()
+    takes_out: TakesOut | None = None
+    change: Column | None = None
     county_prefix: str | None = None
     encoding: str = "auto"
     crs: str = "file"
@@ -162,6 +181,42 @@ class Contract(_Model):
     def column(self, name: str) -> Column | None:
         """A canonical column or part by its name."""
         return self.columns.get(name) or self.parts.get(name)
+
+    @property
+    def takes_out_files(self) -> tuple[str, ...]:
+        """Patterns of the files whose rows name records that are no more."""
+        return () if self.takes_out is None else self.takes_out.files
+
+    def of_what_is_no_more(self) -> Contract:
+        """The contract by which such a file is read: keys alone, without shapes.
+
+        Shape:  nothing in; a contract out.
+        Units:  none.
+        CRS:    none.
+        Errors: none; only asked where ``takes_out`` is there.
+        Source: docs/sources.md, 3.5 (old-new pairs of the yearly update).
+        """
+        assert self.takes_out is not None  # noqa: S101 - see above
+        columns = {**self.columns, **self.takes_out.columns}
+        parts = {**self.parts, **self.takes_out.parts}
+        wanted = {*self.key, *filter(None, (self.scope_column, self.part))}
+        while more := {
+            other
+            for name in wanted & columns.keys()
+            for other in columns[name].depends_on
+            if other not in wanted
+        }:
+            wanted |= more
+        return self.model_copy(
+            update={
+                "geometry": "none",
+                "geometry_required": False,
+                "columns": {
+                    name: column if name in wanted else Column() for name, column in columns.items()
+                },
+                "parts": parts,
+            }
+        )
 
     @property
     def contract_hash(self) -> str:
@@ -192,7 +247,14 @@ def load_contracts(default_path: Path, workspace_path: Path | None = None) -> di
     try:
         top = _Sources(**tables)
         contracts: dict[str, Contract] = {
-            feed: Contract(**{"feed": feed, "never_stored": top.never_stored, **top.feed[feed]})
+            feed: Contract(
+                **{
+                    "feed": feed,
+                    "never_stored": top.never_stored,
+                    "change": top.change,
+                    **top.feed[feed],
+                }
+            )
             for feed in sorted(top.feed, key=FEEDS.index)
         }
     except ValidationError as error:
@@ -211,6 +273,7 @@ class _Sources(_Model):
     """A whole file of contracts."""
 
     never_stored: tuple[str, ...] = ()
+    change: Column | None = None
     feed: dict[
         Literal[
             "patch",
@@ -241,7 +304,7 @@ def _invalid(path: Path, error: ValidationError) -> SettingsError:
 
 def _check_names(contract: Contract, path: Path) -> None:
     """Refuse a contract that names a column which it does not have, or a bad pattern of codes."""
-    named = [*contract.key, contract.scope_column, contract.county_prefix]
+    named = [*contract.key, contract.scope_column, contract.county_prefix, contract.part]
     named += [c.unit_column for c in (*contract.columns.values(), *contract.parts.values())]
     for name in named:
         if name and contract.column(name) is None:

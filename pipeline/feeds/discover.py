@@ -29,8 +29,13 @@ _LEFTOVER = re.compile(
 
 _DATE_FOLDER = re.compile(r"([12][0-9]{3})-([01][0-9])-([0-3][0-9])")
 _DATE_SUFFIX = re.compile(r".*_([12][0-9]{3})([01][0-9])([0-3][0-9])(?:@.*)?")
+_DAY = "([12][0-9]{3})([01][0-9])([0-3][0-9])"
+_PERIOD_FOLDER = re.compile(
+    r"([12][0-9]{3}-[01][0-9]-[0-3][0-9])\.\.([12][0-9]{3}-[01][0-9]-[0-3][0-9])"
+)
+_PERIOD_SUFFIX = re.compile(rf".*_{_DAY}-{_DAY}(?:@.*)?")
 _SCOPE_FOLDER = re.compile(r"scope=([0-9A-Z]+(?:,[0-9A-Z]+)*)", re.IGNORECASE)
-_SCOPE_NAME = re.compile(r".*@([0-9]+(?:[,+][0-9]+)*)(?:_[0-9]{8})?")
+_SCOPE_NAME = re.compile(r".*@([0-9]+(?:[,+][0-9]+)*)(?:_[0-9]{8}(?:-[0-9]{8})?)?")
 _CHUNK = 1 << 20
 # Where content hashes are remembered; the number changes with what is hashed.
 HASH_MEMORY = "content-hashes.1.json"
@@ -44,7 +49,9 @@ class SourceFile:
     """One file as a delivery of one feed.
 
     ``name`` is the path within the inbox; ``scope`` None means the whole county; ``data_date``
-    None means that neither folder nor name gives a day.
+    None means that neither folder nor name gives a day. ``is_changes``: it holds what changed since
+    the state of the day ``since`` (None: no day is given); ``takes_out``: the records that its rows
+    name are no more.
     """
 
     path: Path
@@ -53,6 +60,9 @@ class SourceFile:
     scope: tuple[str, ...] | None
     data_date: dt.date | None
     content_hash: str
+    is_changes: bool = False
+    since: dt.date | None = None
+    takes_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,8 +79,10 @@ def find_sources(
     """Find the deliveries in an inbox.
 
     A folder named ``YYYY-MM-DD`` above a file, or ``_YYYYMMDD`` at the end of its name, is its
-    data date; a folder ``scope=330299001,330299002`` or ``@330299001`` in its name is its scope.
-    One file may serve several feeds. ``hash_of`` gives the content hash of a file where somebody
+    data date; ``YYYY-MM-DD..YYYY-MM-DD`` or ``_YYYYMMDD-YYYYMMDD`` is the period of a delivery of
+    changes, which begins at the state of the first day and ends with that of the second. A folder
+    ``scope=330299001,330299002`` or ``@330299001`` in its name is its scope. Changes of a whole
+    survey year (up to 31 December) need no period. One file may serve several feeds. ``hash_of`` gives the content hash of a file where somebody
     remembers it (``ContentHashes``).
 
     Shape:  a folder in, missing or not; deliveries in the order of path and feed, and unknown
@@ -89,10 +101,32 @@ def find_sources(
             unknown.append(inside)
             continue
         digest = (hash_of or content_hash)(path)
-        scope, data_date = _scope(inside), _data_date(inside)
-        sources += [
-            SourceFile(path, inside.as_posix(), feed, scope, data_date, digest) for feed in feeds
-        ]
+        scope, data_date, since = _scope(inside), _data_date(inside), None
+        if (period := _period(inside)) is not None:
+            since, data_date = period
+        for feed in feeds:
+            takes_out = _is_named(path, contracts[feed].takes_out_files)
+            is_changes = since is not None or _is_named(path, contracts[feed].changes_files)
+            begins = since
+            if (
+                since is None
+                and data_date is not None
+                and (data_date.month, data_date.day) == (12, 31)
+            ):
+                begins = dt.date(data_date.year - 1, 12, 31)
+            sources.append(
+                SourceFile(
+                    path,
+                    inside.as_posix(),
+                    feed,
+                    scope,
+                    data_date,
+                    digest,
+                    is_changes=is_changes or takes_out,
+                    since=begins if is_changes or takes_out else None,
+                    takes_out=takes_out,
+                )
+            )
     return Discovery(sources, unknown)
 
 
@@ -236,10 +270,13 @@ def _members(path: Path) -> list[Path]:
 def _fits(path: Path, contract: Contract) -> bool:
     if path.suffix.lower() not in VECTOR_SUFFIXES | TABLE_SUFFIXES:
         return False
+    return _is_named(path, (*contract.files, *contract.changes_files, *contract.takes_out_files))
+
+
+def _is_named(path: Path, patterns: tuple[str, ...]) -> bool:
     name = unicodedata.normalize("NFKC", path.name).casefold()
     return any(
-        fnmatchcase(name, unicodedata.normalize("NFKC", pattern).casefold())
-        for pattern in contract.files
+        fnmatchcase(name, unicodedata.normalize("NFKC", pattern).casefold()) for pattern in patterns
     )
 
 
@@ -265,8 +302,28 @@ def _data_date(inside: Path) -> dt.date | None:
     return date
 
 
+def _period(inside: Path) -> tuple[dt.date, dt.date] | None:
+    """First and last day of a delivery of changes, by its name or the nearest folder."""
+    match = _PERIOD_SUFFIX.fullmatch(inside.stem)
+    if match is not None:
+        days = _day(*match.groups()[:3]), _day(*match.groups()[3:])
+        if days[0] is not None and days[1] is not None:
+            return days[0], days[1]
+    for part in reversed(inside.parts[:-1]):
+        match = _PERIOD_FOLDER.fullmatch(part)
+        if match is not None:
+            days = _day(*match[1].split("-")), _day(*match[2].split("-"))
+            if days[0] is not None and days[1] is not None:
+                return days[0], days[1]
+    return None
+
+
 def _date(match: re.Match[str]) -> dt.date | None:
+    return _day(match[1], match[2], match[3])
+
+
+def _day(year: str, month: str, day: str) -> dt.date | None:
     try:
-        return dt.date(int(match[1]), int(match[2]), int(match[3]))
+        return dt.date(int(year), int(month), int(day))
     except ValueError:
         return None

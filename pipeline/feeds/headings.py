@@ -143,6 +143,8 @@ def _wanted(contract: Contract) -> Iterator[tuple[str, tuple[str, ...], str | No
         for other in column.depends_on:
             if contract.column(other) is None:
                 yield f"heading:{other}", (other,), None
+    if contract.change is not None:
+        yield "change", contract.change.aliases, None
     if contract.point is not None:
         yield "point:x", contract.point.x, None
         yield "point:y", contract.point.y, None

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer
-from pipeline.feeds.clean import CleanBatch, clean_batch
+from pipeline.feeds.clean import CleanBatch, Manner, clean_batch
 from pipeline.feeds.contracts import Contract, County
 from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
 from pipeline.feeds.tables import open_table
@@ -40,12 +40,27 @@ class Delivery:
         return None if self.source.scope is None else list(self.source.scope)
 
     @property
+    def reads_by(self) -> Contract:
+        """The contract of its columns; only among changes has one the meaning of a change."""
+        if self.source.takes_out:
+            return self.contract.of_what_is_no_more()
+        if self.source.is_changes:
+            return self.contract
+        return self.contract.model_copy(update={"change": None})
+
+    @property
+    def manner(self) -> Manner:
+        """What it is to cleaning."""
+        return Manner(self.data_date, self.source.is_changes, self.source.takes_out)
+
+    @property
     def identity(self) -> dict[str, object]:
         """By what ops.delivery knows it."""
         return {
             "feed": self.source.feed,
             "scope": self.scope,
             "data_date": self.data_date,
+            "since": self.source.since,
             "is_dated": self.source.data_date is not None,
             "content_hash": self.source.content_hash,
             "contract_hash": self.contract_hash,
@@ -107,7 +122,13 @@ class Reader:
                     yield Piece(delivery, layer=layer)
                     with closing(_ahead(layer.batches, 1)) as batches:
                         for batch in batches:
-                            clean = clean_batch(batch, layer, delivery.contract, delivery.county)
+                            clean = clean_batch(
+                                batch,
+                                layer,
+                                delivery.reads_by,
+                                delivery.county,
+                                delivery.manner,
+                            )
                             yield Piece(delivery, batch=clean, rows=len(batch.row_number))
                             if self._is_past(later):
                                 break
@@ -123,8 +144,8 @@ class Reader:
 def _open(delivery: Delivery) -> AbstractContextManager[OpenLayer]:
     path = delivery.source.path
     if path.suffix.lower() in VECTOR_SUFFIXES:
-        return open_vector(path, delivery.contract, delivery.county)
-    return open_table(path, delivery.contract)
+        return open_vector(path, delivery.reads_by, delivery.county)
+    return open_table(path, delivery.reads_by)
 
 
 def _ahead(items: Iterator[_Item], count: int) -> Generator[_Item]:

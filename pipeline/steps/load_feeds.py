@@ -83,7 +83,16 @@ def load_sources(
     twins = _twins(sources)
     deliveries: list[Delivery] = []
     for source in sorted(
-        sources, key=lambda s: (s.data_date or as_of, FEEDS.index(s.feed), s.scope or (), s.name)
+        sources,
+        # changes come after what they change, and what they take out after what they put
+        key=lambda s: (
+            s.data_date or as_of,
+            FEEDS.index(s.feed),
+            s.is_changes,
+            s.takes_out,
+            s.scope or (),
+            s.name,
+        ),
     ):
         contract = contracts[source.feed]
         seal = contract.contract_hash + county_hash(county)
@@ -136,7 +145,7 @@ def _driver(connection: Connection) -> _Driver:
 
 
 def _place(source: SourceFile) -> tuple[object, ...]:
-    return (source.feed, source.scope, source.data_date)
+    return (source.feed, source.scope, source.data_date, source.since, source.takes_out)
 
 
 def _twins(sources: Iterable[SourceFile]) -> dict[tuple[object, ...], dict[str, str]]:
@@ -157,6 +166,7 @@ def _load(
             # not read: known when this load began, and released since; the next load takes it
             return DeliveryResult(source, "known", delivery.data_date)
         _refuse_mixed_scope(cursor, delivery)
+        _refuse_gap(cursor, delivery)
         # what was refused before may be right by now
         cursor.execute(_FORGET_REFUSAL, delivery.identity)
         pieces = reader.pieces(delivery)
@@ -177,13 +187,18 @@ def _load(
         _set_aside_outside_scope(cursor, delivery, delivery_id)
         _set_aside_duplicates(cursor, delivery, delivery_id)
         _refuse_bad(cursor, delivery, layer, delivery_id)
+        if source.is_changes:
+            _judge_taken_out(cursor, delivery, delivery_id)
         result = _keep(cursor, delivery, delivery_id, layer)
         cursor.execute("DROP TABLE stage")
     return result
 
 
 # The order of scopes in the array is that of SourceFile: sorted.
-_SAME_SCOPE = "d.feed = %(feed)s AND d.scope IS NOT DISTINCT FROM %(scope)s::text[]"
+_SAME_SCOPE = (
+    "d.feed = %(feed)s AND d.scope IS NOT DISTINCT FROM %(scope)s::text[] "
+    "AND d.since IS NOT DISTINCT FROM %(since)s::date"
+)
 _SAME_CONTENT = "d.content_hash = %(content_hash)s AND d.contract_hash = %(contract_hash)s"
 _SAME_DELIVERY = f"{_SAME_SCOPE} AND {_SAME_CONTENT} AND d.data_date = %(data_date)s"
 _FORGET_REFUSAL = f"DELETE FROM ops.delivery AS d WHERE d.state = 'refused' AND {_SAME_DELIVERY}"  # noqa: S608
@@ -252,12 +267,81 @@ def _refuse_mixed_scope(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None
         )
 
 
+def _refuse_gap(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None:
+    """Changes are of use only from the state that is held: the day on which the last delivery ends."""
+    source = delivery.source
+    if not source.is_changes:
+        return
+    place = {"file": source.name, "feed": source.feed}
+    if source.since is None or source.since >= delivery.data_date:
+        raise SourceError("source.changes_without_period", **place)
+    cursor.execute(
+        """
+        SELECT d.data_date, d.since, d.file
+        FROM ops.delivery AS d
+        WHERE d.feed = %(feed)s AND d.state IN ('loaded', 'consumed')
+          AND (d.scope IS NULL OR %(scope)s::text[] IS NULL OR d.scope && %(scope)s::text[])
+        ORDER BY d.data_date DESC, d.delivery_id DESC
+        LIMIT 1
+        """,
+        delivery.identity,
+    )
+    last = cursor.fetchone()
+    if last is None:
+        raise SourceError("source.changes_of_nothing", since=source.since, **place)
+    # a package may hold what it puts and what it takes out in two files
+    is_companion = last[:2] == (delivery.data_date, source.since)
+    if last[0] != source.since and not is_companion:
+        raise SourceError(
+            "source.changes_do_not_meet",
+            since=source.since,
+            last=last[0],
+            last_file=last[2],
+            **place,
+        )
+
+
+def _judge_taken_out(cursor: psycopg.Cursor[Any], delivery: Delivery, delivery_id: int) -> None:
+    """Say which rows take out what is not there; a file of pairs leaves what its package puts."""
+    values = {
+        "step": STEP,
+        "feed": delivery.source.feed,
+        "delivery_id": delivery_id,
+        "data_date": delivery.data_date,
+        "since": delivery.source.since,
+        "takes_out": delivery.source.takes_out,
+    }
+    cursor.execute(
+        """
+        UPDATE stage AS s SET outcome = 'unchanged'
+        WHERE %(takes_out)s AND s.outcome IS NULL AND s.row_hash IS NULL AND EXISTS (
+          SELECT 1
+          FROM ops.delivery AS d
+          JOIN ops.delivered AS r ON r.delivery_id = d.delivery_id AND r.key = s.key
+          WHERE d.feed = %(feed)s AND d.state IN ('loaded', 'consumed') AND d.data_date = %(data_date)s
+            AND d.since = %(since)s AND r.outcome IN ('kept', 'unchanged') AND r.row_hash IS NOT NULL
+        )
+        """,
+        values,
+    )
+    cursor.execute(
+        """
+        INSERT INTO ops.issue (step, rule, severity, feed, subject_key, delivery_id, row_number)
+        SELECT %(step)s, 'row.takes_out_nothing', 'warning', %(feed)s, s.subject, %(delivery_id)s, s.file_row
+        FROM stage AS s
+        WHERE s.outcome IS NULL AND s.row_hash IS NULL
+          AND NOT EXISTS (SELECT 1 FROM ops.live_row(%(feed)s) AS l WHERE l.key = s.key)
+        """,
+        values,
+    )
+
+
 def _insert_delivery(cursor: psycopg.Cursor[Any], delivery: Delivery, layer: OpenLayer) -> int:
     cursor.execute(
         """
-        INSERT INTO ops.delivery (feed, scope, data_date, is_dated, content_hash, contract_hash, file,
-          layer, source_crs, source_encoding)
-        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(is_dated)s, %(content_hash)s,
+        INSERT INTO ops.delivery (feed, scope, data_date, since, is_dated, content_hash, contract_hash,
+          file, layer, source_crs, source_encoding)
+        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(since)s, %(is_dated)s, %(content_hash)s,
           %(contract_hash)s, %(file)s, %(layer)s, %(crs)s, %(encoding)s)
         RETURNING delivery_id
         """,
@@ -279,10 +363,10 @@ def _record_refusal(driver: _Driver, delivery: Delivery, error: SourceError) -> 
     driver.execute(_FORGET_REFUSAL, values)
     driver.execute(
         """
-        INSERT INTO ops.delivery (feed, scope, data_date, content_hash, contract_hash, file, layer,
-          state, detail)
-        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(content_hash)s, %(contract_hash)s,
-          %(file)s, '', 'refused', %(detail)s::jsonb)
+        INSERT INTO ops.delivery (feed, scope, data_date, since, content_hash, contract_hash, file,
+          layer, state, detail)
+        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(since)s, %(content_hash)s,
+          %(contract_hash)s, %(file)s, '', 'refused', %(detail)s::jsonb)
         ON CONFLICT DO NOTHING
         """,
         values,
@@ -301,7 +385,7 @@ def _create_stage(cursor: psycopg.Cursor[Any], feed: str) -> None:
             """
             CREATE TEMP TABLE stage (
               row_number integer, file_row integer, key text COLLATE "C", subject text,
-              scope_key text COLLATE "C", outcome text, {}
+              scope_key text COLLATE "C", part text COLLATE "C", outcome text, {}
             ) ON COMMIT DROP
             """
         ).format(sql.SQL(", ").join(columns))
@@ -376,7 +460,7 @@ def _set_aside_duplicates(
     cursor.execute(
         """
         WITH repeated AS (
-          SELECT s.key, count(DISTINCT s.row_hash) AS contents, min(s.row_number) AS first_row,
+          SELECT s.key, count(DISTINCT coalesce(s.row_hash, '')) AS contents, min(s.row_number) AS first_row,
             min(s.file_row) AS first_file_row
           FROM stage AS s
           WHERE s.outcome IS NULL
@@ -398,8 +482,15 @@ def _set_aside_duplicates(
           %(feed)s, d.subject, %(delivery_id)s, d.file_row,
           jsonb_build_object('first_row', d.first_file_row)
         FROM stray AS d
+        -- a parcel that went to several is named once for each
+        WHERE NOT %(takes_out)s
         """,
-        {"step": STEP, "feed": delivery.source.feed, "delivery_id": delivery_id},
+        {
+            "step": STEP,
+            "feed": delivery.source.feed,
+            "delivery_id": delivery_id,
+            "takes_out": delivery.source.takes_out,
+        },
     )
 
 
@@ -447,16 +538,18 @@ def _keep(
               INSERT INTO {table} ({columns})
               SELECT {values}
               FROM stage AS s
-              WHERE s.outcome IS NULL AND NOT EXISTS (
+              WHERE s.outcome IS NULL AND s.row_hash IS NOT NULL AND NOT EXISTS (
                 SELECT 1 FROM {table} AS t WHERE t.row_hash = s.row_hash
               )
               RETURNING row_hash
             )
-            INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, row_hash, outcome)
+            INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, part, row_hash, outcome)
             SELECT
-              {delivery_id}, s.row_number, s.key, s.scope_key,
+              {delivery_id}, s.row_number, s.key, s.scope_key, s.part,
               CASE WHEN s.outcome IS DISTINCT FROM 'quarantined' THEN s.row_hash END,
-              coalesce(s.outcome, CASE WHEN f.row_hash IS NULL THEN 'unchanged' ELSE 'kept' END)
+              coalesce(
+                s.outcome,
+                CASE WHEN s.row_hash IS NOT NULL AND f.row_hash IS NULL THEN 'unchanged' ELSE 'kept' END)
             FROM stage AS s
             LEFT JOIN fresh AS f ON f.row_hash = s.row_hash
             """
@@ -470,6 +563,8 @@ def _keep(
             delivery_id=sql.Literal(delivery_id),
         )
     )
+    if delivery.contract.carries_parts and delivery.source.is_changes:
+        _carry_over(cursor, delivery, delivery_id, [name for name, _, _ in columns])
     used = layer.match.used
     detail = {
         "unused_headings": [h for i, h in enumerate(layer.headings) if i not in used and h],
@@ -482,7 +577,9 @@ def _keep(
         """
         WITH counted AS (
           SELECT
-            count(*) AS rows,
+            count(*) FILTER (WHERE r.outcome <> 'carried') AS rows,
+            count(*) FILTER (WHERE r.outcome = 'carried') AS carried,
+            array_agg(DISTINCT r.part) FILTER (WHERE r.outcome <> 'quarantined' AND r.part IS NOT NULL) AS parts,
             count(*) FILTER (WHERE r.outcome = 'kept') AS kept,
             count(*) FILTER (WHERE r.outcome = 'unchanged') AS unchanged,
             count(*) FILTER (WHERE r.outcome = 'quarantined') AS quarantined
@@ -491,7 +588,7 @@ def _keep(
         )
         UPDATE ops.delivery AS d
         SET row_count = c.rows, kept_count = c.kept, unchanged_count = c.unchanged,
-          quarantined_count = c.quarantined, detail = %(detail)s::jsonb
+          quarantined_count = c.quarantined, carried_count = c.carried, parts = c.parts, detail = %(detail)s::jsonb
         FROM counted AS c
         WHERE d.delivery_id = %(delivery_id)s
         RETURNING d.row_count, d.kept_count, d.unchanged_count, d.quarantined_count
@@ -509,6 +606,86 @@ def _keep(
         unchanged_count=unchanged,
         quarantined_count=quarantined,
         ignored_lines=len(layer.ignored_lines),
+    )
+
+
+def _carry_over(
+    cursor: psycopg.Cursor[Any], delivery: Delivery, delivery_id: int, columns: list[str]
+) -> None:
+    """The package of a new year leaves all that it does not name as it was in the year before.
+
+    Only the first package of a year does; what it says of itself has been stored already. The rows
+    carried over are those of the year before with the year put in its place, in the key as well.
+    """
+    part = delivery.contract.part
+    assert part is not None  # noqa: S101 - a contract that carries has one
+    assert delivery.contract.key[0] == part  # noqa: S101 - the key is written anew from its first column
+    feed = delivery.source.feed
+    values = {"feed": feed, "delivery_id": delivery_id}
+    cursor.execute(
+        """
+        WITH live AS (
+          SELECT l.delivery_id, r.part
+          FROM ops.live_row(%(feed)s) AS l
+          JOIN ops.delivered AS r ON r.delivery_id = l.delivery_id AND r.row_number = l.row_number
+        ),
+        own AS (
+          SELECT min(r.part) AS part, count(DISTINCT r.part) AS parts
+          FROM ops.delivered AS r
+          WHERE r.delivery_id = %(delivery_id)s AND r.outcome <> 'quarantined'
+        )
+        SELECT o.part, (SELECT max(l.part) FROM live AS l WHERE l.part < o.part)
+        FROM own AS o
+        WHERE o.parts = 1
+          AND NOT EXISTS (SELECT 1 FROM live AS l WHERE l.part = o.part AND l.delivery_id <> %(delivery_id)s)
+        """,
+        values,
+    )
+    years = cursor.fetchone()
+    if years is None or years[1] is None:
+        return
+    cursor.execute(
+        sql.SQL(
+            """
+            WITH carried AS (
+              SELECT
+                decode(md5(encode(l.row_hash, 'hex') || ' ' || %(new)s), 'hex') AS row_hash,
+                l.row_hash AS from_hash,
+                %(new)s || substr(l.key, length(%(old)s) + 1) AS key,
+                r.scope_key
+              FROM ops.live_row(%(feed)s) AS l
+              JOIN ops.delivered AS r ON r.delivery_id = l.delivery_id AND r.row_number = l.row_number
+              WHERE r.part = %(old)s
+            ),
+            left_alone AS (
+              SELECT c.*
+              FROM carried AS c
+              WHERE NOT EXISTS (
+                SELECT 1 FROM ops.delivered AS d WHERE d.delivery_id = %(delivery_id)s AND d.key = c.key)
+            ),
+            stored AS (
+              INSERT INTO {table} (row_hash, {part}, {others})
+              SELECT DISTINCT ON (c.row_hash) c.row_hash, CAST(%(new)s AS integer), {from_others}
+              FROM left_alone AS c
+              JOIN {table} AS t ON t.row_hash = c.from_hash
+              WHERE NOT EXISTS (SELECT 1 FROM {table} AS o WHERE o.row_hash = c.row_hash)
+            )
+            INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, part, row_hash, outcome)
+            SELECT %(delivery_id)s, -row_number() OVER (ORDER BY c.key), c.key, c.scope_key, %(new)s,
+              c.row_hash, 'carried'
+            FROM left_alone AS c
+            """
+        ).format(
+            table=sql.Identifier("raw", feed),
+            part=sql.Identifier(part),
+            others=sql.SQL(", ").join(
+                sql.Identifier(name) for name in columns if name not in {"row_hash", part}
+            ),
+            from_others=sql.SQL(", ").join(
+                sql.Identifier("t", name) for name in columns if name not in {"row_hash", part}
+            ),
+        ),
+        {**values, "old": years[1], "new": years[0]},
     )
 
 

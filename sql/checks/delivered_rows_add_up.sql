@@ -1,4 +1,5 @@
--- Invariant 1: every delivered row is kept, unchanged or quarantined, and the three sum to the file.
+-- Invariant 1: every delivered row is kept, unchanged or quarantined, and the three sum to the file; what a
+-- yearly package carries over from the year before is counted apart.
 -- A run looks at the deliveries that it consumes, a full run and diqi check at all.
 -- One row: one delivery whose counts do not add up, or rows without their delivery.
 WITH args AS (
@@ -11,7 +12,8 @@ LEFT JOIN ops.delivered AS r ON r.delivery_id = d.delivery_id
 WHERE d.state <> 'refused' AND (args.is_full OR d.consumed_run IS NULL OR d.consumed_run = args.run_id)
 GROUP BY d.delivery_id
 HAVING d.row_count <> d.kept_count + d.unchanged_count + d.quarantined_count
-  OR d.row_count <> count(r.row_number)
+  OR d.row_count <> count(r.row_number) FILTER (WHERE r.outcome <> 'carried')
+  OR d.carried_count <> count(*) FILTER (WHERE r.outcome = 'carried')
   OR d.kept_count <> count(*) FILTER (WHERE r.outcome = 'kept')
   OR d.quarantined_count <> count(*) FILTER (WHERE r.outcome = 'quarantined')
 UNION ALL

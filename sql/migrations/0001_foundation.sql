@@ -100,6 +100,8 @@ CREATE TABLE ops.delivery (
   feed text COLLATE "C" NOT NULL,
   scope text[] COLLATE "C",
   data_date date NOT NULL,
+  since date,
+  parts text[] COLLATE "C",
   is_dated boolean NOT NULL DEFAULT true,
   content_hash text NOT NULL,
   contract_hash text NOT NULL,
@@ -114,13 +116,14 @@ CREATE TABLE ops.delivery (
   kept_count integer NOT NULL DEFAULT 0,
   unchanged_count integer NOT NULL DEFAULT 0,
   quarantined_count integer NOT NULL DEFAULT 0,
+  carried_count integer NOT NULL DEFAULT 0,
   detail jsonb NOT NULL DEFAULT '{}'
 );
 -- A delivery is known by what it says, not by when it came: the loader looks it up by this.
 CREATE UNIQUE INDEX delivery_identity ON ops.delivery (
-  feed, coalesce(scope, ARRAY[]::text[]), data_date, content_hash, contract_hash
+  feed, coalesce(scope, ARRAY[]::text[]), data_date, coalesce(since, data_date), content_hash, contract_hash
 );
-COMMENT ON TABLE ops.delivery IS 'One row per delivered file and layer; scope NULL means the whole county';
+COMMENT ON TABLE ops.delivery IS 'One row per delivered file and layer: a snapshot of its scope and parts, or since a day what changed';
 
 -- No foreign key: the loader writes a delivery and its rows together, and looking 300,000 rows up one
 -- by one costs as much as storing them; the check delivered_rows_add_up holds the two together.
@@ -129,12 +132,15 @@ CREATE TABLE ops.delivered (
   row_number integer NOT NULL,
   key text COLLATE "C",
   scope_key text COLLATE "C",
+  part text COLLATE "C",
   row_hash bytea,
-  outcome text NOT NULL CHECK (outcome IN ('kept', 'unchanged', 'quarantined')),
+  outcome text NOT NULL CHECK (outcome IN ('kept', 'unchanged', 'quarantined', 'carried')),
   PRIMARY KEY (delivery_id, row_number)
 );
 -- ops.live_row looks rows up by key within a delivery.
 CREATE INDEX delivered_key ON ops.delivered (delivery_id, key);
+-- In a delivery of changes, a row that is kept and leads nowhere takes its key out; a carried row, with a
+-- negative number, is one of the year before that the package of a new year left as it was.
 COMMENT ON TABLE ops.delivered IS 'Every delivered row and what became of it; row_hash leads to raw.<feed>';
 
 -- Problems. Rows of a delivery carry delivery_id and are written by the loader; rows of a step
@@ -183,22 +189,32 @@ CREATE TABLE ops.act_seen (
 );
 COMMENT ON TABLE ops.act_seen IS 'Decisions and corrections that a published run has seen';
 
--- The rows of a feed that are in force: for each key the newest row of an active delivery, unless
--- a later active delivery covers the place it stood for. A later row that was quarantined does not
--- cover: the last good row of that key stays in force, so a bad row never removes a record.
+-- The rows of a feed that are in force: for each key the newest row of an active delivery, unless a
+-- later active snapshot speaks for the place and part (survey year, data year) it stood for, or a later
+-- delivery of changes takes it out. A later row that was quarantined does not cover: the last good row of
+-- that key stays in force, so a bad row never removes a record.
 CREATE FUNCTION ops.live_row(feed_name text)
 RETURNS TABLE (key text, row_hash bytea, delivery_id integer, row_number integer)
 LANGUAGE sql STABLE
 ROWS 10000
 AS $$
   WITH active AS (
-    SELECT d.delivery_id, d.scope, row_number() OVER (ORDER BY d.data_date, d.delivery_id) AS place
+    SELECT
+      d.delivery_id, d.scope, d.parts, d.since IS NOT NULL AS is_changes,
+      row_number() OVER (ORDER BY d.data_date, d.delivery_id) AS place
     FROM ops.delivery AS d
     WHERE d.feed = feed_name AND d.state IN ('loaded', 'consumed')
   ),
-  -- Nothing before the last county-wide delivery stands, but for keys that a later one quarantined.
-  last_full AS (
-    SELECT coalesce(max(a.place), 0) AS place FROM active AS a WHERE a.scope IS NULL
+  -- Nothing of a delivery stands behind a county-wide snapshot of all its parts, but for keys that a later
+  -- one quarantined.
+  standing_delivery AS (
+    SELECT a.delivery_id, a.scope, a.place
+    FROM active AS a
+    WHERE NOT EXISTS (
+      SELECT 1
+      FROM active AS b
+      WHERE b.place > a.place AND NOT b.is_changes AND b.scope IS NULL AND (b.parts IS NULL OR a.parts <@ b.parts)
+    )
   ),
   quarantined AS (
     SELECT r.key, r.delivery_id
@@ -206,17 +222,30 @@ AS $$
     JOIN ops.delivered AS r ON r.delivery_id = a.delivery_id
     WHERE r.outcome = 'quarantined' AND r.key IS NOT NULL
   ),
-  candidate AS (
-    SELECT r.key, r.row_hash, r.delivery_id, r.row_number, r.scope_key, a.scope, a.place
+  -- LATERAL with OFFSET: there are few deliveries of changes, and each is found by the index.
+  taken_out AS (
+    SELECT t.key, a.place
     FROM active AS a
+    CROSS JOIN LATERAL (
+      SELECT r.key
+      FROM ops.delivered AS r
+      WHERE r.delivery_id = a.delivery_id AND r.row_hash IS NULL AND r.outcome = 'kept'
+      OFFSET 0
+    ) AS t
+    WHERE a.is_changes
+  ),
+  candidate AS (
+    SELECT r.key, r.row_hash, r.delivery_id, r.row_number, r.scope_key, r.part, a.scope, a.place
+    FROM standing_delivery AS a
     JOIN ops.delivered AS r ON r.delivery_id = a.delivery_id
-    WHERE r.row_hash IS NOT NULL AND a.place >= (SELECT f.place FROM last_full AS f)
+    WHERE r.row_hash IS NOT NULL
     UNION ALL
-    SELECT r.key, r.row_hash, r.delivery_id, r.row_number, r.scope_key, a.scope, a.place
+    SELECT r.key, r.row_hash, r.delivery_id, r.row_number, r.scope_key, r.part, a.scope, a.place
     FROM (SELECT DISTINCT q.key FROM quarantined AS q) AS q
     CROSS JOIN active AS a
     JOIN ops.delivered AS r ON r.delivery_id = a.delivery_id AND r.key = q.key
-    WHERE r.row_hash IS NOT NULL AND a.place < (SELECT f.place FROM last_full AS f)
+    WHERE r.row_hash IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM standing_delivery AS s WHERE s.delivery_id = a.delivery_id)
   ),
   standing AS (
     SELECT c.key, c.row_hash, c.delivery_id, c.row_number, c.place
@@ -224,13 +253,16 @@ AS $$
     WHERE NOT EXISTS (
       SELECT 1
       FROM active AS b
-      WHERE b.place > c.place
+      WHERE b.place > c.place AND NOT b.is_changes
         AND (b.scope IS NULL OR c.scope_key = ANY (b.scope) OR c.scope <@ b.scope)
+        AND (b.parts IS NULL OR c.part = ANY (b.parts))
         AND NOT EXISTS (
           SELECT 1
           FROM quarantined AS q
           WHERE q.delivery_id = b.delivery_id AND q.key = c.key
         )
+    ) AND NOT EXISTS (
+      SELECT 1 FROM taken_out AS t WHERE t.key = c.key AND t.place > c.place
     )
   )
   SELECT DISTINCT ON (s.key) s.key, s.row_hash, s.delivery_id, s.row_number

@@ -31,6 +31,7 @@ from test_steps import differences, rebuild, state
 
 from pipeline._paths import data_path
 from pipeline.database import open_engine
+from pipeline.errors import UsageError
 from pipeline.feeds.contracts import FEEDS, load_contracts
 from pipeline.publication import change_delivery
 from pipeline.selfcheck import check_database
@@ -49,10 +50,8 @@ VINTAGES = (2024, 2025)
 CELL, CELLS = 4, 16
 X0, Y0 = 500_000, 3_300_000
 START = dt.date(2026, 6, 30)
-KEYS = {
-    name: contract.key
-    for name, contract in load_contracts(data_path("config", "sources.toml"), None).items()
-}
+CONTRACTS = load_contracts(data_path("config", "sources.toml"), None)
+KEYS = {name: contract.key for name, contract in CONTRACTS.items()}
 GEOMETRY = {"patch", "parcel", "enterprise", "footprint", "area"}
 CHANGING = {
     "coverage": (
@@ -99,8 +98,12 @@ class Delivery:
     feed: str
     scope: list[str] | None
     date: dt.date
-    rows: dict[str, tuple[bytes, str | None]]
+    rows: dict[str, tuple[bytes, str | None, str | None]]
     quarantined: set[str]
+    # the years that it speaks for; None where its feed has none
+    parts: set[str] | None = None
+    is_changes: bool = False
+    taken_out: set[str] = field(default_factory=set)
     is_active: bool = True
 
 
@@ -452,10 +455,19 @@ class County:
         return {"parcel"}
 
     def deliver(self, cursor: psycopg.Cursor[Any], feed: str, date: dt.date) -> None:
-        """Store a snapshot of a feed as the loader does, sometimes of one township only."""
+        """Store a feed as the loader does: a snapshot, sometimes of one township, or some changes."""
         rows = list(self.rows[feed].items())
-        scope = None
-        if feed == "patch" and any(d.feed == "patch" for d in self.deliveries) and self.maybe(0.2):
+        scope, part = None, CONTRACTS[feed].part
+        is_changes, taken_out = False, set[str]()
+        if any(d.feed == feed for d in self.deliveries) and self.maybe(0.2):
+            is_changes = True
+            held = self.in_force(feed).keys()
+            rows = [row for row in rows if self.maybe(0.7)]
+            gone = sorted((held | {"no such record"}) - self.rows[feed].keys())
+            taken_out = {key for key in gone if self.maybe(0.7)}
+        elif (
+            feed == "patch" and any(d.feed == "patch" for d in self.deliveries) and self.maybe(0.2)
+        ):
             scope = sorted({self.chance.choice(TOWNSHIPS) for _ in range(2)})
             rows = [(key, row) for key, row in rows if row["township_code"] in scope]
         self.chance.shuffle(rows)
@@ -468,12 +480,13 @@ class County:
             data.append((key, row, digest))
         content = hashlib.blake2b(repr([d[2] for d in data]).encode()).hexdigest()
         number = cursor.execute(
-            "INSERT INTO ops.delivery (feed, scope, data_date, content_hash, contract_hash, file, layer)"
-            " VALUES (%s, %s, %s, %s, '', %s, '') RETURNING delivery_id",
+            "INSERT INTO ops.delivery (feed, scope, data_date, since, content_hash, contract_hash, file, layer)"
+            " VALUES (%s, %s, %s, %s, %s, '', %s, '') RETURNING delivery_id",
             (
                 feed,
                 scope,
                 date,
+                dt.date(2000, 1, 1) if is_changes else None,
                 f"{content}{len(self.deliveries)}",
                 f"{feed}.{len(self.deliveries)}",
             ),
@@ -501,20 +514,37 @@ class County:
                 outcome = "kept" if cursor.rowcount else "unchanged"
             counts[outcome] += 1
             cursor.execute(
-                "INSERT INTO ops.delivered VALUES (%s, %s, %s, %s, %s, %s)",
+                "INSERT INTO ops.delivered VALUES (%s, %s, %s, %s, %s, %s, %s)",
                 (
                     number,
                     place,
                     key,
                     row.get("township_code") if feed == "patch" else None,
+                    None if part is None else str(row[part]),
                     None if outcome == "quarantined" else digest,
                     outcome,
                 ),
             )
+        for place, key in enumerate(sorted(taken_out), start=len(data) + 1):
+            counts["kept"] += 1
+            cursor.execute(
+                "INSERT INTO ops.delivered VALUES (%s, %s, %s, NULL, NULL, NULL, 'kept')",
+                (number, place, key),
+            )
+        parts = None
+        if part is not None:
+            parts = {str(row[part]) for key, row, _ in data if key not in bad}
         cursor.execute(
             "UPDATE ops.delivery SET row_count = %s, kept_count = %s, unchanged_count = %s,"
-            " quarantined_count = %s WHERE delivery_id = %s",
-            (len(data), counts["kept"], counts["unchanged"], counts["quarantined"], number),
+            " quarantined_count = %s, parts = %s WHERE delivery_id = %s",
+            (
+                len(data) + len(taken_out),
+                counts["kept"],
+                counts["unchanged"],
+                counts["quarantined"],
+                None if not parts else sorted(parts),
+                number,
+            ),
         )
         self.deliveries.append(
             Delivery(
@@ -523,13 +553,23 @@ class County:
                 scope,
                 date,
                 {
-                    key: (digest, row.get("township_code"))
+                    key: (
+                        digest,
+                        row.get("township_code"),
+                        None if part is None else str(row[part]),
+                    )
                     for key, row, digest in data
                     if key not in bad
                 },
                 bad,
+                parts or None,
+                is_changes,
+                taken_out,
             )
         )
+
+    def by_number(self, number: int) -> Delivery:
+        return next(d for d in self.deliveries if d.number == number)
 
     def in_force(self, feed: str) -> dict[str, bytes]:
         """Key to content hash, by the rule of docs/how-it-decides.md section 1."""
@@ -539,10 +579,12 @@ class County:
         )
         found: dict[str, bytes] = {}
         for place, one in enumerate(active):
-            for key, (digest, township) in one.rows.items():
+            for key, (digest, township, part) in one.rows.items():
                 later = active[place + 1 :]
-                if not any(
-                    (
+                if not any(key in o.taken_out for o in later) and not any(
+                    not o.is_changes
+                    and (o.parts is None or part in o.parts)
+                    and (
                         o.scope is None
                         or township in o.scope
                         or (one.scope is not None and set(one.scope) <= set(o.scope))
@@ -669,10 +711,17 @@ class Place:
                 d for d in county.deliveries if d.feed == one.feed and d.is_active and d is not one
             ]
             if rest or not one.is_active:
-                change_delivery(
-                    self.township.engine, one.number, "withdraw" if one.is_active else "release"
-                )
-                one.is_active = not one.is_active
+                action = "withdraw" if one.is_active else "release"
+                try:
+                    change_delivery(self.township.engine, one.number, action)
+                except UsageError as error:
+                    if error.code != "usage.changes_do_not_meet":
+                        raise
+                with self.connect() as connection:
+                    states = connection.execute("SELECT delivery_id, state FROM ops.delivery")
+                    for number, state_now in states.fetchall():
+                        # changes that stood on a withdrawn delivery are held with it
+                        county.by_number(number).is_active = state_now in {"loaded", "consumed"}
 
 
 @pytest.mark.parametrize("seed", _seeds())

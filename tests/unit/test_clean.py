@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from pipeline.feeds.batch import OpenLayer, RawBatch
-from pipeline.feeds.clean import CleanBatch, clean_batch, county_hash
+from pipeline.feeds.clean import CleanBatch, Manner, clean_batch, county_hash
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.geometry import clean_polygons
 from pipeline.feeds.headings import match_headings
@@ -46,7 +47,7 @@ def clean(
     match = match_headings(contract, [(name,) for name in headings])
     assert match.missing == ()
     layer = OpenLayer("t", list(headings), match, iter([]), is_spreadsheet=spreadsheet)
-    return clean_batch(batch, layer, contract, county)
+    return clean_batch(batch, layer, contract, county, Manner(dt.date(2026, 6, 30)))
 
 
 def rules(result: CleanBatch) -> list[tuple[int, str, str, str]]:

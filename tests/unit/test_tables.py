@@ -10,7 +10,7 @@ import pytest
 from openpyxl import Workbook
 
 from pipeline.errors import SourceError
-from pipeline.feeds.clean import clean_batch
+from pipeline.feeds.clean import Manner, clean_batch
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.tables import open_table
 
@@ -189,7 +189,9 @@ def test_the_real_register_is_the_same_in_both_encodings(contracts):
     rows = {}
     for name in ("utf8", "gb18030"):
         with open_table(folder / f"enterprises_{name}.csv", contract) as layer:
-            batch = clean_batch(next(layer.batches), layer, contract, county)
+            batch = clean_batch(
+                next(layer.batches), layer, contract, county, Manner(dt.date(2026, 6, 30))
+            )
             assert layer.encoding in {"utf-8", "utf-8-sig", "gb18030"}
         rows[name] = batch.rows.iloc[:800].drop(columns="extra")
     assert len(rows["gb18030"]) == 800
