@@ -263,6 +263,7 @@ def run(
     accept: Annotated[
         str | None, typer.Option(help="放行被拦截的运行，写明原因 Pass the gate, with a reason.")
     ] = None,
+    by: Annotated[str | None, typer.Option(help="放行人 Who passes it; you by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """载入、计算、检查、发布。 Load, compute, check, publish.
@@ -275,6 +276,7 @@ def run(
         is_full=full,
         is_dry=dry_run,
         accept=accept,
+        by=by,
         as_json=as_json,
     )
 
@@ -286,16 +288,13 @@ def nightly(workspace: Workspace = None, as_of: AsOf = None) -> None:
 
     Example: diqi nightly -w mycounty
     """
+    from pipeline.nightly import nightly as run_tonight
     from pipeline.outputs.console import plain
-    from pipeline.publication import run_summary, write_files
-    from pipeline.run import run as run_all
-    from pipeline.workspace import open_database
 
-    settings = _settings(workspace)
-    engine = open_database(settings)
-    result = run_all(engine, settings, as_of=_date(as_of))
-    write_files(engine, settings, result)
-    sys.stdout.write(json.dumps(plain(run_summary(result)), ensure_ascii=False) + "\n")
+    line, error = run_tonight(_settings(workspace), _date(as_of))
+    sys.stdout.write(json.dumps(plain(line), ensure_ascii=False) + "\n")
+    if error is not None:
+        raise error
 
 
 @app.command()
@@ -395,13 +394,22 @@ def _run(
     is_full: bool = False,
     is_dry: bool = False,
     accept: str | None = None,
+    by: str | None = None,
 ) -> None:
     from pipeline.outputs import console as out
-    from pipeline.publication import read_status, run_summary, write_files
+    from pipeline.publication import (
+        gate_messages,
+        raise_if_stopped,
+        read_status,
+        run_summary,
+        write_draft,
+        write_files,
+    )
     from pipeline.run import run as run_all
     from pipeline.workspace import open_database
 
     engine = open_database(settings)
+    drafts: list[Path] = []
     with _progress() as progress:
         result = run_all(
             engine,
@@ -410,16 +418,21 @@ def _run(
             is_full=is_full,
             is_dry=is_dry,
             accept=accept,
+            by=by,
             watch=progress.step,
             load_watch=progress.file,
+            draft=lambda connection, found: drafts.append(write_draft(connection, settings, found)),
         )
     summary = run_summary(result)
     if result.is_dry:
         if as_json:
-            _print_json(summary)
+            _print_json({**summary, "files": {"report": str(drafts[-1])}})
         else:
             out.show_steps(console, summary["steps"])
+            out.show_changes(console, summary["change"])
             console.print("试运行，未作任何改动 dry run: nothing was changed")
+            console.print(f"report: {drafts[-1]}", highlight=False, soft_wrap=True)
+        raise_if_stopped(result)
         return
     paths = write_files(engine, settings, result)
     status = read_status(engine)
@@ -430,6 +443,10 @@ def _run(
     out.show_deliveries(console, status["deliveries"])
     out.show_issues(console, status["issues"])
     out.show_steps(console, summary["steps"])
+    out.show_changes(console, summary["change"])
+    for code, params in gate_messages(result):
+        for line in both(code, params):
+            console.print(f"- {line}", style="yellow", highlight=False)
     out.show_seats(console, status["seats"])
     out.show_coverage(console, status["coverage"])
     for feed in result.missing_feeds:
@@ -511,7 +528,7 @@ def history(
 
     Example: diqi history -w mycounty --json
     """
-    from pipeline.outputs.console import show_deliveries
+    from pipeline.outputs.console import history_line, show_deliveries
     from pipeline.publication import read_history, read_status
     from pipeline.workspace import open_database
 
@@ -528,12 +545,7 @@ def history(
         _print_json(runs)
         return
     for row in runs:
-        error = f" {row['error_code']}" if row["error_code"] else ""
-        console.print(
-            f"{row['run_id']:>5}  {row['as_of']}  {row['started_at']:%Y-%m-%d %H:%M:%S}  "
-            f"{row['state']}{error}",
-            highlight=False,
-        )
+        console.print(history_line(row), highlight=False, soft_wrap=True)
 
 
 @app.command()

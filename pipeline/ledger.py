@@ -11,6 +11,7 @@ import json
 import os
 import socket
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from pipeline import __version__
 from pipeline.database import Counts, database_errors, read_sql
 from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
+from pipeline.gate import Finding, Published, Unit
 from pipeline.outputs.styles import write_styles
 from pipeline.steps.load_feeds import DeliveryResult
 
@@ -34,6 +36,14 @@ class StepResult:
     def written(self) -> int:
         """Rows that the step touched."""
         return sum(counts.written for counts in self.counts.values())
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Who lets a run pass the gate, and why."""
+
+    by: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,13 @@ class RunResult:
     unknown_files: list[str] = field(default_factory=list)
     steps: list[StepResult] = field(default_factory=list)
     rollback: Rollback | None = None
+    # feed, kind of change, records; kind of lineage, parcels
+    changes: list[tuple[str, str, int]] = field(default_factory=list)
+    lineage: dict[str, int] = field(default_factory=dict)
+    before: Published | None = None
+    after: Published | None = None
+    gate: list[Finding] = field(default_factory=list)
+    accepted: Accepted | None = None
 
     @property
     def written(self) -> int:
@@ -223,12 +240,8 @@ def commit_run(
     result: RunResult,
     last: LastRun,
     fingerprints: dict[str, str],
-    accept: str | None,
 ) -> None:
-    """Write everything that says that this run is the published one.
-
-    ``accept`` is the reason for which a person let it pass the gate.
-    """
+    """Write everything that says that this run is the published one."""
     connection.execute(text(read_sql("sql", "run", "see_acts.sql")), {"run_id": result.run_id})
     connection.execute(
         text(
@@ -272,9 +285,10 @@ def commit_run(
         text(
             """
             INSERT INTO ops.run_commit
-              (run_id, as_of, data_year, vintage, step_count, fingerprint, layer_hash, accepted)
+              (run_id, as_of, data_year, vintage, step_count, fingerprint, layer_hash, change, accepted)
             VALUES (:run_id, :as_of, :data_year, :vintage, CAST(:step_count AS jsonb),
-                    CAST(:fingerprint AS jsonb), CAST(:layer_hash AS jsonb), CAST(:accepted AS jsonb))
+                    CAST(:fingerprint AS jsonb), CAST(:layer_hash AS jsonb), CAST(:change AS jsonb),
+                    CAST(:accepted AS jsonb))
             """
         ),
         {
@@ -285,7 +299,8 @@ def commit_run(
             "step_count": json.dumps(step_summary(result)),
             "fingerprint": json.dumps(fingerprints),
             "layer_hash": json.dumps(hashes),
-            "accepted": None if accept is None else json.dumps({"reason": accept}),
+            "change": json.dumps(change_summary(result)),
+            "accepted": json.dumps(accept_summary(result)),
         },
     )
 
@@ -318,6 +333,75 @@ def step_summary(result: RunResult) -> list[dict[str, Any]]:
     ]
 
 
+def read_changes(connection: Connection, result: RunResult) -> None:
+    """Enter into the result what the run did to the records, sorted by kind."""
+    result.changes = [
+        (row.feed, row.change_kind, row.records)
+        for row in connection.execute(
+            text("SELECT * FROM core.count_changes(:run_id)"), {"run_id": result.run_id}
+        )
+    ]
+    result.lineage = {
+        row.kind: row.parcels
+        for row in connection.execute(
+            text(
+                """
+                SELECT n.kind, count(DISTINCT n.old_parcel_code) AS parcels
+                FROM core.parcel_lineage AS n WHERE n.run_id = :run_id GROUP BY n.kind ORDER BY n.kind
+                """
+            ),
+            {"run_id": result.run_id},
+        )
+    }
+
+
+def change_summary(result: RunResult) -> dict[str, Any]:
+    """What a run changed, as the ledger, the report and monitoring keep it.
+
+    Shape:  one result in; records by feed and kind, parcels by lineage, accepted links and each
+            assessment unit before and after, and what the gate found, out.
+    Units:  m2 as text.
+    CRS:    none.
+    Errors: none.
+    Source: docs/sources.md, Design 3 (ledger).
+    """
+    records: dict[str, dict[str, int]] = {}
+    for feed, kind, count in result.changes:
+        records.setdefault(feed, {})[kind] = count
+    before, after = result.before or Published(0, {}), result.after or Published(0, {})
+    nothing = Unit("", Decimal(0), Decimal(0))
+    return {
+        "records": records,
+        "lineage": result.lineage,
+        "links": {"before": before.links, "after": after.links},
+        "coverage": [
+            {
+                "area_code": code,
+                "name": (after.units.get(code) or before.units[code]).name,
+                "base_before_m2": str(before.units.get(code, nothing).base_area_m2),
+                "base_after_m2": str(after.units.get(code, nothing).base_area_m2),
+                "covered_before_m2": str(before.units.get(code, nothing).covered_area_m2),
+                "covered_after_m2": str(after.units.get(code, nothing).covered_area_m2),
+            }
+            for code in sorted(before.units.keys() | after.units.keys())
+        ],
+        "gate": [
+            {"code": one.code, "params": one.params, "stops": one.stops} for one in result.gate
+        ],
+    }
+
+
+def accept_summary(result: RunResult) -> dict[str, Any] | None:
+    """Who let a run pass, why, and which findings that was about; None where nobody had to."""
+    if result.accepted is None:
+        return None
+    return {
+        "by": result.accepted.by,
+        "reason": result.accepted.reason,
+        "gates": [one.code for one in result.gate if one.stops],
+    }
+
+
 def end_run(ledger: Connection, run_id: int, error: BaseException, found: RunResult | None) -> None:
     """Enter what became of a run that was not published, and what it had found until then.
 
@@ -338,7 +422,9 @@ def end_run(ledger: Connection, run_id: int, error: BaseException, found: RunRes
             {
                 "run_id": run_id,
                 "result": result,
-                "finding": None if found is None else json.dumps(step_summary(found)),
+                "finding": None
+                if found is None
+                else json.dumps({"steps": step_summary(found), "change": change_summary(found)}),
                 "code": error.code if isinstance(error, DiqiError) else type(error).__name__,
                 "params": json.dumps(
                     error.params if isinstance(error, DiqiError) else {}, default=str

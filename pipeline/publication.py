@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Select, Table, case, func, select, text
 
 from pipeline.database import database_errors
-from pipeline.errors import UsageError
-from pipeline.ledger import Rollback, RunResult, step_summary
+from pipeline.errors import GateStopped, UsageError
+from pipeline.ledger import Rollback, RunResult, accept_summary, change_summary, step_summary
 from pipeline.messages import both
 from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
@@ -27,6 +27,9 @@ FILES = {
     "geopackage": "diqi.gpkg",
     "report": "report.html",
 }
+
+# Reports of what was not published.
+DRAFTS: Final = {"dry_run": "report-dry-run.html", "stopped": "report-stopped.html"}
 
 _TABLES: Final = {
     "layers": ("publication", "data_issue"),
@@ -64,6 +67,7 @@ WHERE h.delivery_id = c.delivery_id AND c.since IS NOT NULL AND NOT EXISTS (
 )
 RETURNING h.delivery_id, h.file, h.since
 """
+_INPUT: Final = ("delivery_id", "feed", "file", "data_date", "since", "content_hash")
 _SEVERITIES: Final = {"error": 1, "warning": 2, "notice": 3}
 
 
@@ -98,6 +102,22 @@ def write_files(engine: Engine, settings: Settings, result: RunResult) -> dict[s
     return paths
 
 
+def write_draft(connection: Connection, settings: Settings, result: RunResult) -> Path:
+    """Write the report of a run that is dry or was stopped, inside its transaction.
+
+    Shape:  the connection of the run, its settings and its result in; the file out.
+    Units:  as published.
+    CRS:    none.
+    Errors: SettingsError export.not_writable; those of the database.
+    Source: docs/sources.md, Design 3 (a stopped run says what would have changed).
+    """
+    path = settings.workspace / "out" / DRAFTS["dry_run" if result.is_dry else "stopped"]
+    path.parent.mkdir(exist_ok=True)
+    summary = run_summary(result) | {"title": settings.county.name}
+    write_report(connection, path, summary, both)
+    return path
+
+
 def run_summary(result: RunResult) -> dict[str, Any]:
     """A run as JSON: what was loaded, what each step did, what is missing."""
     return {
@@ -106,13 +126,23 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         "data_year": result.data_year,
         "vintage": result.vintage,
         "is_dry": result.is_dry,
+        "state": _state(result),
         "written": result.written,
+        "change": change_summary(result),
+        "accepted": accept_summary(result),
         "missing_feeds": result.missing_feeds,
         "unknown_files": result.unknown_files,
         **({} if result.rollback is None else {"rollback": rollback_summary(result.rollback)}),
         "deliveries": [delivery_summary(delivery) for delivery in result.deliveries],
         "steps": step_summary(result),
     }
+
+
+def _state(result: RunResult) -> str:
+    """What became of a run, or what would have."""
+    if any(one.stops for one in result.gate) and result.accepted is None:
+        return "stopped"
+    return "dry_run" if result.is_dry else "published"
 
 
 def rollback_summary(result: Rollback) -> dict[str, Any]:
@@ -135,6 +165,21 @@ def rollback_messages(result: Rollback) -> list[tuple[str, dict[str, object]]]:
     if result.unlike:
         likeness = ("rollback.unlike", {**run, "layers": ", ".join(result.unlike)})
     return [*(held or [("rollback.nothing_held", run)]), likeness, *result.reasons]
+
+
+def gate_messages(result: RunResult) -> list[tuple[str, dict[str, object]]]:
+    """What the gate found, as codes and parameters."""
+    return [(one.code, one.params) for one in result.gate]
+
+
+def raise_if_stopped(result: RunResult) -> None:
+    """After a dry run: leave as the run itself would.
+
+    Errors: GateStopped where the gate would stop it.
+    """
+    stopping = next((one for one in result.gate if one.stops), None)
+    if stopping is not None and result.accepted is None:
+        raise GateStopped(stopping.code, **stopping.params)
 
 
 def delivery_summary(result: DeliveryResult) -> dict[str, Any]:
@@ -175,11 +220,33 @@ def read_status(engine: Engine) -> dict[str, Any]:
 
 
 def read_history(engine: Engine, limit: int) -> list[dict[str, Any]]:
-    """The last runs, newest first, with their state and counts."""
-    others = ("is_full", "host", "version", "error_code", "error_params", "step_count")
+    """The last runs, newest first: state, what each took in, changed and counted, who let it pass."""
+    others = (
+        "is_full",
+        "data_year",
+        "vintage",
+        "host",
+        "version",
+        "error_code",
+        "error_params",
+        "accepted",
+        "change",
+        "step_count",
+    )
     with database_errors(), engine.connect() as connection:
-        state = reflect(connection, {"ops": ["run_state"]}).tables["ops.run_state"]
-        return _rows(connection, _runs(state, *others).limit(limit))
+        tables = reflect(connection, {"ops": ["run_state", "delivery"]}).tables
+        runs = _rows(connection, _runs(tables["ops.run_state"], *others).limit(limit))
+        delivery = tables["ops.delivery"].c
+        first = min((row["run_id"] for row in runs), default=0)
+        inputs: dict[int, list[dict[str, Any]]] = {row["run_id"]: [] for row in runs}
+        for row in _rows(
+            connection,
+            select(delivery.consumed_run, *(delivery[name] for name in _INPUT))
+            .where(delivery.consumed_run >= first)
+            .order_by(delivery.delivery_id),
+        ):
+            inputs[row.pop("consumed_run")].append(row)
+        return [{**row, "deliveries": inputs[row["run_id"]]} for row in runs]
 
 
 def change_delivery(engine: Engine, delivery_id: int, action: str) -> tuple[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import hashlib
 import importlib
 import inspect
@@ -26,11 +27,12 @@ from pipeline.database import (
     take_run_lock,
     write_next,
 )
-from pipeline.errors import CheckFailed, DiqiError, SourceError, UsageError
+from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.feeds.contracts import Contract, County, load_contracts
 from pipeline.feeds.discover import HASH_MEMORY, ContentHashes, find_sources
-from pipeline.gate import gate_records, gate_results, read_published
+from pipeline.gate import judge_records, judge_results, read_published
 from pipeline.ledger import (
+    Accepted,
     LastRun,
     RunResult,
     StepResult,
@@ -42,12 +44,15 @@ from pipeline.ledger import (
     last_run,
     next_run_id,
     published_as_of,
+    read_changes,
 )
 from pipeline.settings import Settings
 from pipeline.steps import DATED_FEEDS, STEPS, Output, Step
 from pipeline.steps.load_feeds import DeliveryResult, load_sources
 
 Watch = Callable[[str], None]
+# Called inside the transaction with what a run would publish, before it is taken back.
+Draft = Callable[[Connection, RunResult], None]
 LoadWatch = Callable[[str, int, int | None], None]
 
 # Name of the hash of all deliveries among the fingerprints of the steps.
@@ -63,10 +68,11 @@ class _Plan:
     as_of: dt.date
     is_full: bool
     is_dry: bool
-    accept: str | None
+    accept: Accepted | None
     watch: Watch
     load_watch: LoadWatch
     rollback_to: int | None = None
+    draft: Draft = lambda _connection, _result: None
     results: list[RunResult] = field(default_factory=list)
 
 
@@ -78,18 +84,33 @@ def run(
     is_full: bool = False,
     is_dry: bool = False,
     accept: str | None = None,
+    by: str | None = None,
     watch: Watch = lambda _step: None,
     load_watch: LoadWatch = lambda _file, _rows, _total: None,
+    draft: Draft = lambda _connection, _result: None,
 ) -> RunResult:
     """Load what lies in the inbox and bring everything up to date, or change nothing at all.
 
+    ``accept`` is why a person lets the run pass the gate, ``by`` who that is (else the user of this
+    session). ``draft`` sees what a run would have published that is dry or that the gate stops.
     ``watch`` is called with the name of each step before it starts, ``load_watch`` with each
     file, the rows read of it so far, and how many it holds where that is known.
     Errors: every DiqiError of docs/sources.md, Design 6; the last good layers are then untouched.
     """
     contracts = contracts_of(settings)
-    plan = _Plan(settings, contracts, as_of, is_full, is_dry, accept, watch, load_watch)
+    passes = None if accept is None else Accepted(by or _user(), accept)
+    plan = _Plan(
+        settings, contracts, as_of, is_full, is_dry, passes, watch, load_watch, draft=draft
+    )
     return _run(engine, plan)
+
+
+def _user() -> str:
+    """Who is at the keyboard; a service may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "?"
 
 
 def rollback(
@@ -99,6 +120,7 @@ def rollback(
     *,
     is_dry: bool = False,
     watch: Watch = lambda _step: None,
+    draft: Draft = lambda _connection, _result: None,
 ) -> RunResult:
     """Publish what the deliveries say that a published run had, and no later ones.
 
@@ -118,10 +140,11 @@ def rollback(
         as_of,
         is_full=False,
         is_dry=is_dry,
-        accept=f"rollback {run_id}",
+        accept=Accepted(_user(), f"rollback {run_id}"),
         watch=watch,
         load_watch=lambda _file, _rows, _total: None,
         rollback_to=run_id,
+        draft=draft,
     )
     return _run(engine, plan)
 
@@ -214,7 +237,9 @@ def _attempt(connection: Connection, plan: _Plan, last: LastRun, run_id: int) ->
         try:
             run_id = next_run_id(connection)
             deliveries, unknown = _load_planned(connection, plan)
-            return _transact(connection, plan, last, run_id, deliveries, unknown)
+            result = _transact(connection, plan, last, run_id, deliveries, unknown)
+            plan.draft(connection, result)
+            return result
         finally:
             transaction.rollback()
     deliveries, unknown = _load_planned(connection, plan)
@@ -264,13 +289,14 @@ def _transact(
 ) -> RunResult:
     """All of a run that stands or falls together."""
     back = None if plan.rollback_to is None else hold_after(connection, plan.rollback_to)
-    before = read_published(connection)
     missing = _missing_feeds(connection, plan.contracts)
     data_year = plan.as_of.year - plan.settings.evaluation.data_year_offset
     result = RunResult(
         run_id, plan.as_of, data_year, None, plan.is_dry, deliveries, missing, unknown
     )
     plan.results.append(result)
+    result.accepted = plan.accept
+    result.before = result.after = read_published(connection)
     feeds = _changed_feeds(connection)
     common: dict[str, object] = {
         "run_id": run_id,
@@ -309,18 +335,23 @@ def _transact(
             parameters = {**common, **own, "is_full": plan.is_full or is_new}
             result.steps.append(_run_step(connection, step, parameters, run_id))
         if step.name == "reconcile_records":
-            if plan.accept is None:
-                gate_records(connection, result.steps[-1].counts, plan.settings.gate)
+            result.gate += judge_records(connection, _of_records(result), plan.settings.gate)
             result.vintage = common["vintage"] = _vintage(connection, plan.settings)
     if not is_quiet:
+        read_changes(connection, result)
+        result.after = read_published(connection)
         # other rules or another year give other results; whoever changed them knows
-        if plan.accept is None and not rules_changed:
-            gate_results(before, read_published(connection), plan.settings.gate)
+        if not rules_changed:
+            result.gate += judge_results(result.before, result.after, plan.settings.gate)
+        stopping = next((one for one in result.gate if one.stops), None)
+        if stopping is not None and plan.accept is None and not plan.is_dry:
+            plan.draft(connection, result)
+            raise GateStopped(stopping.code, **stopping.params)
         plan.watch("check")
         base_codes = plan.settings.value("coverage.base_codes")
         check(connection, {**common, "base_codes": base_codes, "is_full": plan.is_full})
     plan.watch("publish")
-    commit_run(connection, result, last, fingerprints, plan.accept)
+    commit_run(connection, result, last, fingerprints)
     if back is not None:
         result.rollback = compare_runs(connection, run_id, back)
     return result
@@ -424,6 +455,12 @@ def _seed_dates_and_acts(connection: Connection, as_of: dt.date, last: LastRun) 
         ),
         {"last_as_of": last.as_of or as_of, "as_of": as_of},
     )
+
+
+def _of_records(result: RunResult) -> dict[str, Counts]:
+    """What the step that has just run did to the tables of records."""
+    tables = {output.table for output in _records()}
+    return {table: found for table, found in result.steps[-1].counts.items() if table in tables}
 
 
 def _records() -> list[Output]:

@@ -138,6 +138,60 @@ def show_steps(console: Console, steps: Iterable[Mapping[str, Any]]) -> None:
     _show(console, "步骤 Steps", columns)
 
 
+def show_changes(console: Console, change: Mapping[str, Any]) -> None:
+    """Print what a run did to the records of each feed, by kind, and the lineage of parcels.
+
+    Shape:  the change of a run's summary.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/sources.md, 4.2.
+    """
+    codes = read_codes()
+    records = change["records"]
+    if records:
+        columns = [_Column("数据", "feed", list(records), is_number=False)]
+        columns += [
+            _Column(
+                codes["change_kind"][kind],
+                kind,
+                [str(row.get(kind, 0)) for row in records.values()],
+            )
+            for kind in ("added", "removed", "attributes", "geometry", "both")
+        ]
+        _show(console, "本次变化 Changes of records", columns)
+    for kind, count in change["lineage"].items():
+        console.print(f"宗地{codes['lineage_kind'][kind]} {kind}: {count}", highlight=False)
+
+
+def history_line(row: Mapping[str, Any]) -> str:
+    """One run of the ledger on one line: when, what became of it, what it took in and changed.
+
+    Shape:  a row of ``read_history`` in, one line out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: ops.run_state.
+    """
+    parts = [
+        f"{row['run_id']:>5}",
+        str(row["as_of"]),
+        f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
+        row["state"] + (f" {row['error_code']}" if row["error_code"] else ""),
+    ]
+    if row["deliveries"]:
+        parts.append(f"来件 deliveries {len(row['deliveries'])}")
+    totals: dict[str, int] = {}
+    for kinds in ((row["change"] or {}).get("records") or {}).values():
+        for kind, count in kinds.items():
+            totals[kind] = totals.get(kind, 0) + count
+    if totals:
+        parts.append(", ".join(f"{kind} {count}" for kind, count in sorted(totals.items())))
+    if row["accepted"]:
+        parts.append(f"放行 passed by {row['accepted']['by']}: {row['accepted']['reason']}")
+    return "  ".join(parts)
+
+
 def show_seats(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
     """Print how many enterprises have which seat state."""
     words = read_codes()["seat_state"]

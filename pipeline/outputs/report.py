@@ -41,6 +41,7 @@ _TABLES: Final = {
     "derived": ("township_coverage", "seat"),
     "ops": ("delivery", "issue"),
 }
+_CHANGE_KINDS: Final = ("added", "removed", "attributes", "geometry", "both")
 _SEVERITIES: Final = ("error", "warning", "notice")
 
 
@@ -49,8 +50,9 @@ def write_report(
 ) -> None:
     """Write the report of the published run as one self-contained page, Chinese first.
 
-    ``run`` may hold ``steps`` (mappings with step, seconds and tables: counts per table),
-    ``missing_feeds`` (names) and ``title``; what is published comes from the database.
+    ``run`` may hold ``run_id``, ``as_of``, ``data_year``, ``state``, ``steps`` (mappings with step,
+    seconds and tables: counts per table), ``change`` (what the run did to records and figures),
+    ``accepted``, ``missing_feeds`` (names) and ``title``; everything else comes from the database.
 
     Shape:  an open connection, the target, what the run says of itself and a function from code
             and parameters to the Chinese and the English text in; a file out.
@@ -86,6 +88,12 @@ def render_report(found: Mapping[str, Any], run: Mapping[str, Any], message: Mes
         found,
         title=run.get("title") or "地企融合 Land-enterprise fusion",
         total=_total(found["coverage"]),
+        run={"state": "published", "accepted": None, **run},
+        change=_change(run.get("change") or {}),
+        gate=[
+            {**one, "text": message(one["code"], one["params"])}
+            for one in (run.get("change") or {}).get("gate", ())
+        ],
         issues=[_issue(row, message) for row in issues],
         steps=[_step(step) for step in run.get("steps", ())],
         missing=[
@@ -201,6 +209,34 @@ def _total(coverage: Rows) -> dict[str, Any] | None:
     total["target_ratio"] = target
     total["gap_m2"] = max(Fraction(target) * base - covered, Fraction(0))
     return total
+
+
+def _change(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Records by feed and kind, and the assessment units whose coverage is another than before."""
+    units = []
+    for row in change.get("coverage", ()):
+        figures = {name: Decimal(value) for name, value in row.items() if name.endswith("_m2")}
+        ratios = {
+            f"ratio_{when}": Fraction(figures[f"covered_{when}_m2"])
+            / Fraction(figures[f"base_{when}_m2"])
+            if figures[f"base_{when}_m2"]
+            else None
+            for when in ("before", "after")
+        }
+        if any(
+            figures[f"{name}_before_m2"] != figures[f"{name}_after_m2"]
+            for name in ("base", "covered")
+        ):
+            units.append({**row, **figures, **ratios})
+    return {
+        "records": {
+            feed: {kind: kinds.get(kind, 0) for kind in _CHANGE_KINDS}
+            for feed, kinds in change.get("records", {}).items()
+        },
+        "lineage": change.get("lineage", {}),
+        "links": change.get("links"),
+        "units": units,
+    }
 
 
 def _step(step: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,7 @@ CREATE TABLE ops.run_commit (
   step_count jsonb NOT NULL,
   fingerprint jsonb NOT NULL,
   layer_hash jsonb NOT NULL,
+  change jsonb NOT NULL,
   accepted jsonb
 );
 COMMENT ON TABLE ops.run_commit IS 'Every run that was published; written inside the run';
@@ -87,7 +88,9 @@ SELECT
   END AS state,
   r.error_code,
   r.error_params,
-  coalesce(c.step_count, r.finding) AS step_count,
+  coalesce(c.step_count, r.finding -> 'steps') AS step_count,
+  coalesce(c.change, r.finding -> 'change') AS change,
+  c.accepted,
   c.layer_hash,
   c.data_year,
   c.vintage

@@ -199,6 +199,52 @@ BEGIN
 END
 $$;
 
+-- What one run did to the records, sorted: added, removed, attributes alone, geometry alone, both. What
+-- is computed from a shape or came with a correction goes with its cause.
+CREATE FUNCTION core.count_changes(run integer)
+RETURNS TABLE (feed text, change_kind text, records bigint)
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+  own CONSTANT text[] := ARRAY['record_key', 'row_hash', 'delivery_id', 'row_number', 'correction_ids',
+    'from_run', 'to_run', 'geom', 'plane_area_m2', 'ellipsoid_area_m2', 'reference_area_m2'];
+  one record;
+BEGIN
+  FOR one IN
+    SELECT
+      c.relname AS name, c.oid AS relation,
+      EXISTS (
+        SELECT 1 FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'geom' AND NOT a.attisdropped
+      ) AS is_drawn
+    FROM pg_class AS c
+    WHERE c.relnamespace = 'core'::regnamespace AND c.relkind = 'r'
+      AND EXISTS (SELECT 1 FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'from_run')
+    ORDER BY c.relname
+  LOOP
+    RETURN QUERY EXECUTE format(
+      'SELECT %1$L::text, k.kind, count(*)
+       FROM (
+         SELECT CASE
+           WHEN o.record_key IS NULL THEN ''added''
+           WHEN n.record_key IS NULL THEN ''removed''
+           WHEN %2$s THEN ''attributes''
+           WHEN (%3$s) IS NOT DISTINCT FROM (%4$s) THEN ''geometry''
+           ELSE ''both''
+         END AS kind
+         FROM (SELECT * FROM core.%1$I WHERE to_run = $1) AS o
+         FULL JOIN (SELECT * FROM core.%1$I WHERE from_run = $1) AS n ON n.record_key = o.record_key
+       ) AS k
+       GROUP BY k.kind ORDER BY k.kind',
+      one.name,
+      -- two shapes are the same when all their points are
+      CASE WHEN one.is_drawn THEN 'o.geom IS NOT DISTINCT FROM n.geom' ELSE 'true' END,
+      ops.column_list(one.relation, 'o.', own), ops.column_list(one.relation, 'n.', own)
+    ) USING run;
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION core.count_changes(integer) IS 'Records per feed and kind of change of one run';
+
 -- overlay_land and measure_coverage join parcels, patches, footprints and areas by place.
 CREATE INDEX patch_geom ON core.patch USING gist (geom);
 CREATE INDEX parcel_geom ON core.parcel USING gist (geom);

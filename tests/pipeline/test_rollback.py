@@ -126,7 +126,8 @@ def test_a_rollback_says_why_layers_differ(make_township: Make) -> None:
             text("SELECT accepted FROM ops.run_commit ORDER BY run_id DESC LIMIT 1")
         ).scalar_one()
     assert kept == 1
-    assert accepted == {"reason": "rollback 1"}
+    assert accepted["reason"] == "rollback 1"
+    assert accepted["by"]
 
 
 def test_a_dry_rollback_changes_nothing(make_township: Make) -> None:
