@@ -30,6 +30,9 @@ from pipeline.errors import DiqiError, UsageError
 from pipeline.messages import both
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from pipeline.history import Moment
     from pipeline.settings import Settings
 
 P = ParamSpec("P")
@@ -50,6 +53,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON Print JSON.")]
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", help="业务日期 Business date, YYYY-MM-DD; today by default."),
+]
+When = Annotated[
+    str | None,
+    typer.Option("--as-of", help="某日或某次运行 As of a day (YYYY-MM-DD) or of a run (number)."),
+]
+DataYear = Annotated[
+    int | None, typer.Option("--year", help="数据年度 Data year; by default that of the day.")
 ]
 Scale = Annotated[
     float | None,
@@ -557,27 +567,101 @@ def explain(
     ],
     key: Annotated[str, typer.Argument(help="代码或名称 Code or unique name.")],
     workspace: Workspace = None,
+    as_of: When = None,
+    year: DataYear = None,
     as_json: AsJson = False,
 ) -> None:
     """从来件到结果的来龙去脉。 The chain from delivered rows to the published figure.
 
-    Example: diqi explain parcel 330299001001GB00001 -w mycounty
+    Example: diqi explain parcel 330299001001GB00001 -w mycounty --as-of 2026-06-30
     """
-    from sqlalchemy import text
-
-    from pipeline.database import database_errors
     from pipeline.explain import explain as tell
     from pipeline.explain import render
-    from pipeline.workspace import open_database
 
-    engine = open_database(_settings(workspace))
-    with database_errors(), engine.connect() as connection:
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    with _shown(_settings(workspace), as_of, year) as (connection, moment):
         story = tell(connection, kind, key)
+    if moment is not None:
+        story["as_of"] = moment.as_of.isoformat()
     if as_json:
         _print_json(story)
     else:
         sys.stdout.write(render(story) + "\n")
+
+
+@app.command()
+@_guarded
+def report(
+    workspace: Workspace = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="文件 File; default out/report.html.")
+    ] = None,
+    as_of: When = None,
+    year: DataYear = None,
+) -> None:
+    """网页报告：现在的，或某日、某次运行的。 The report of now, of a day, or of a run.
+
+    Example: diqi report -w mycounty --as-of 2025-12-31 --year 2025
+    """
+    from pipeline.publication import write_report_of
+
+    settings = _settings(workspace)
+    name = "report.html" if as_of is None else f"report-as-of-{as_of}.html"
+    path = output or settings.workspace / "out" / name
+    with _shown(settings, as_of, year) as (connection, moment):
+        messages = write_report_of(connection, settings, path, moment)
+    _say(messages)
+    console.print(f"report: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+@_guarded
+def export(
+    output: Annotated[Path, typer.Argument(help="GeoPackage, *.gpkg.")],
+    workspace: Workspace = None,
+    as_of: When = None,
+    year: DataYear = None,
+) -> None:
+    """导出图层为 GeoPackage：现在的，或某日、某次运行的。 The layers of now, of a day, or of a run.
+
+    Example: diqi export then.gpkg -w mycounty --as-of 12
+    """
+    from pipeline.publication import write_export
+
+    if output.suffix.lower() != ".gpkg":
+        raise UsageError("usage.export", path=str(output))
+    with _shown(_settings(workspace), as_of, year) as (connection, moment):
+        messages = write_export(connection, output, moment)
+    _say(messages)
+    console.print(f"geopackage: {output}", highlight=False, soft_wrap=True)
+
+
+def _say(messages: list[tuple[str, dict[str, object]]]) -> None:
+    for code, params in messages:
+        for line in both(code, params):
+            console.print(f"- {line}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _shown(
+    settings: Settings, as_of: str | None, year: int | None
+) -> Iterator[tuple[Connection, Moment | None]]:
+    """A connection to what is published now, or to how things stood."""
+    from sqlalchemy import text
+
+    from pipeline.database import database_errors
+    from pipeline.history import as_it_was
+    from pipeline.workspace import open_database
+
+    engine = open_database(settings)
+    if as_of is not None:
+        with as_it_was(engine, settings, as_of, year) as shown:
+            yield shown
+        return
+    if year is not None:
+        raise UsageError("usage.year")
+    with database_errors(), engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        yield connection, None
 
 
 @server_app.command("start")

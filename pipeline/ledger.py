@@ -277,7 +277,7 @@ def commit_run(
         table: (
             last.layer_hash[table]
             if table in last.layer_hash and counts.written == 0
-            else _layer_hash(connection, table)
+            else layer_hash(connection, table)
         )
         for table, counts in published.counts.items()
     }
@@ -305,7 +305,7 @@ def commit_run(
     )
 
 
-def _layer_hash(connection: Connection, table: str) -> str:
+def layer_hash(connection: Connection, table: str) -> str:
     """Order-free hash of a layer's rows, fid apart: 128 bits of the sum of the rows' hashes."""
     columns = connection.execute(
         text("SELECT ops.column_list(CAST(:table AS regclass), 't.', ARRAY['fid', 'geom'])"),

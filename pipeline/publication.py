@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Select, Table, case, func, select, te
 
 from pipeline.database import database_errors
 from pipeline.errors import GateStopped, UsageError
+from pipeline.history import Moment, unlike_then
 from pipeline.ledger import Rollback, RunResult, accept_summary, change_summary, step_summary
 from pipeline.messages import both
 from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
@@ -116,6 +117,53 @@ def write_draft(connection: Connection, settings: Settings, result: RunResult) -
     summary = run_summary(result) | {"title": settings.county.name}
     write_report(connection, path, summary, both)
     return path
+
+
+def write_report_of(
+    connection: Connection, settings: Settings, path: Path, moment: Moment | None
+) -> list[tuple[str, dict[str, object]]]:
+    """Write the report of what is published, or of how things stood, into a file.
+
+    Shape:  a connection that shows it, the file, the moment (None: now) in; what to say of it as
+            codes and parameters out.
+    Units:  as published.
+    CRS:    none.
+    Errors: SettingsError export.not_writable; those of the database.
+    Source: docs/sources.md, Design 3 (history).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run: dict[str, Any] = {"title": settings.county.name}
+    if moment is not None:
+        run |= {"state": "history", "run_id": moment.run_id, "as_of": moment.as_of.isoformat()}
+        run["data_year"] = moment.data_year
+    write_report(connection, path, run, both)
+    return [] if moment is None else moment_messages(connection, moment)
+
+
+def write_export(
+    connection: Connection, path: Path, moment: Moment | None
+) -> list[tuple[str, dict[str, object]]]:
+    """Write the layers that are published, or as they stood, into a GeoPackage.
+
+    Shape:  as ``write_report_of``.
+    Units:  as published.
+    CRS:    that of the county.
+    Errors: SettingsError export.not_writable; those of the database.
+    Source: docs/sources.md, Design 3 (history).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_geopackage(connection, path)
+    return [] if moment is None else moment_messages(connection, moment)
+
+
+def moment_messages(connection: Connection, moment: Moment) -> list[tuple[str, dict[str, object]]]:
+    """What to say of a moment: which records it shows, and what is not as it was published then."""
+    said: dict[str, object] = {"run_id": moment.run_id, "as_of": moment.as_of.isoformat()}
+    unlike = unlike_then(connection, moment)
+    return [
+        ("history.earlier" if moment.is_earlier else "history.moment", said),
+        ("history.unlike", {"layers": ", ".join(unlike)}) if unlike else ("history.same", said),
+    ]
 
 
 def run_summary(result: RunResult) -> dict[str, Any]:

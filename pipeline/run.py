@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
-import hashlib
-import importlib
-import inspect
-import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,14 +13,10 @@ from pipeline._paths import data_path
 from pipeline.corrections import load_corrections
 from pipeline.database import (
     Counts,
-    copy_next,
-    create_next,
     database_errors,
     empty_table,
     is_retryable,
-    read_sql,
     take_run_lock,
-    write_next,
 )
 from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.feeds.contracts import Contract, County, load_contracts
@@ -47,7 +38,16 @@ from pipeline.ledger import (
     read_changes,
 )
 from pipeline.settings import Settings
-from pipeline.steps import DATED_FEEDS, STEPS, Output, Step
+from pipeline.stepping import (
+    fingerprint,
+    known_parameters,
+    mark_everything,
+    record_tables,
+    run_step,
+    seed_dates_and_acts,
+    vintage_of,
+)
+from pipeline.steps import STEPS
 from pipeline.steps.load_feeds import DeliveryResult, load_sources
 
 Watch = Callable[[str], None]
@@ -305,9 +305,9 @@ def _transact(
         "feeds": feeds,
     }
     empty_table(connection, "ops.dirty")
-    _seed_dates_and_acts(connection, plan.as_of, last)
+    seed_dates_and_acts(connection, plan.as_of, last)
     if plan.is_full:
-        _mark_everything(connection)
+        mark_everything(connection)
     fingerprints = {_DELIVERIES: _delivery_hash(connection)}
     is_quiet = (
         not plan.is_full
@@ -320,12 +320,12 @@ def _transact(
     for step in STEPS:
         plan.watch(step.name)
         own = {name: plan.settings.value(path) for name, path in step.settings.items()}
-        fingerprints[step.name] = _fingerprint(step, own, data_year, result.vintage)
+        fingerprints[step.name] = fingerprint(step, own, data_year, result.vintage)
         is_new = last.fingerprint.get(step.name) not in {None, fingerprints[step.name]}
         rules_changed = rules_changed or is_new
         is_quiet = is_quiet and not is_new
         if is_new and not plan.is_full:
-            _mark_everything(connection)
+            mark_everything(connection)
         if is_quiet:
             # all that the step depends on is what it was when it ran last
             nothing = Counts(0, 0, 0, 0)
@@ -333,10 +333,10 @@ def _transact(
             result.steps.append(StepResult(step.name, 0.0, counts))
         else:
             parameters = {**common, **own, "is_full": plan.is_full or is_new}
-            result.steps.append(_run_step(connection, step, parameters, run_id))
+            result.steps.append(run_step(connection, step, parameters, run_id))
         if step.name == "reconcile_records":
             result.gate += judge_records(connection, _of_records(result), plan.settings.gate)
-            result.vintage = common["vintage"] = _vintage(connection, plan.settings)
+            result.vintage = common["vintage"] = vintage_of(connection, plan.settings)
     if not is_quiet:
         read_changes(connection, result)
         result.after = read_published(connection)
@@ -357,118 +357,10 @@ def _transact(
     return result
 
 
-def _run_step(
-    connection: Connection, step: Step, parameters: Mapping[str, object], run_id: int
-) -> StepResult:
-    started = time.monotonic()
-    kinds = _find_scope(connection, step, parameters)
-    counts: dict[str, Counts] = {}
-    for output in step.outputs:
-        if output.scope is not None and output.kind not in kinds:
-            counts[output.table] = Counts(0, 0, 0, 0)
-            continue
-        if output.rows is not None:
-            name = copy_next(connection, output, output.rows(connection, parameters))
-        else:
-            query = read_sql(*step.sql_folder, f"{output.name}.sql")
-            name = create_next(connection, output, query, _known(query, parameters))
-        counts[output.table] = write_next(connection, output, name, step.name, run_id)
-    return StepResult(step.name, time.monotonic() - started, counts)
-
-
-def _find_scope(connection: Connection, step: Step, parameters: Mapping[str, object]) -> set[str]:
-    """Fill ops.scope with the keys that a step recomputes; return their kinds.
-
-    Both tables are analysed each time: nearly every join of a step begins at its scope.
-    """
-    scope = read_sql("sql", "steps", step.name, "scope.sql")
-    connection.execute(text("ANALYZE ops.dirty"))
-    empty_table(connection, "ops.scope")
-    connection.execute(
-        text(
-            "INSERT INTO ops.scope (step, kind, key) "  # noqa: S608 - the step's own file
-            f"SELECT '{step.name}', s.kind, s.key FROM ({scope}) AS s "
-            "WHERE s.key IS NOT NULL"
-        ),
-        _known(scope, parameters),
-    )
-    connection.execute(text("ANALYZE ops.scope"))
-    return set(connection.execute(text("SELECT DISTINCT kind FROM ops.scope")).scalars())
-
-
-def _known(query: str, parameters: Mapping[str, object]) -> dict[str, object]:
-    """The parameters that a query names; jsonb settings travel as text."""
-    names = text(query)._bindparams  # noqa: SLF001 - SQLAlchemy has no public list of them
-    return {
-        name: json.dumps(value) if isinstance(value, dict) else value
-        for name, value in parameters.items()
-        if name in names
-    }
-
-
-def _fingerprint(
-    step: Step, settings: Mapping[str, object], data_year: int, vintage: int | None
-) -> str:
-    """Hash of all that a step's rows depend on besides its input tables."""
-    digest = hashlib.sha256()
-    files = [data_path("sql", "steps", step.name, "scope.sql")]
-    files += [data_path(*step.sql_folder, f"{output.name}.sql") for output in step.outputs]
-    files += [data_path(*parts) for parts in step.files]
-    for file in files:
-        digest.update(file.read_bytes())
-    for module in step.code:
-        digest.update(inspect.getsource(importlib.import_module(module)).encode())
-    facts = {"settings": settings, "data_year": data_year, "vintage": vintage}
-    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
-
-
-def _mark_everything(connection: Connection) -> None:
-    """Mark the keys of every record ever held, open or closed, as dirty."""
-    for output in _records():
-        connection.execute(
-            text("SELECT ops.mark_dirty(CAST(:table AS regclass), CAST(:marks AS jsonb))"),
-            {"table": output.table, "marks": _marks(output)},
-        )
-
-
-def _seed_dates_and_acts(connection: Connection, as_of: dt.date, last: LastRun) -> None:
-    if last.as_of is not None and last.as_of < as_of:
-        for output in _records():
-            if output.name in DATED_FEEDS:
-                connection.execute(
-                    text(
-                        "SELECT ops.mark_dated(CAST(:table AS regclass), CAST(:marks AS jsonb), "
-                        "CAST(:last AS date), CAST(:as_of AS date))"
-                    ),
-                    {
-                        "table": output.table,
-                        "marks": _marks(output),
-                        "last": last.as_of,
-                        "as_of": as_of,
-                    },
-                )
-    connection.execute(
-        text(
-            "INSERT INTO ops.dirty (kind, key) "  # noqa: S608 - our own file
-            f"SELECT s.kind, s.key FROM ({read_sql('sql', 'run', 'seed_acts.sql')}) AS s"
-        ),
-        {"last_as_of": last.as_of or as_of, "as_of": as_of},
-    )
-
-
 def _of_records(result: RunResult) -> dict[str, Counts]:
     """What the step that has just run did to the tables of records."""
-    tables = {output.table for output in _records()}
+    tables = {output.table for output in record_tables()}
     return {table: found for table, found in result.steps[-1].counts.items() if table in tables}
-
-
-def _records() -> list[Output]:
-    return [output for step in STEPS for output in step.outputs if output.history]
-
-
-def _marks(output: Output) -> str:
-    return json.dumps({kind: list(columns) for kind, columns in output.marks.items()})
 
 
 def _missing_feeds(connection: Connection, contracts: dict[str, Contract]) -> list[str]:
@@ -520,16 +412,6 @@ def _changed_feeds(connection: Connection) -> list[str]:
     )
 
 
-def _vintage(connection: Connection, settings: Settings) -> int | None:
-    """The survey year of this run: the setting, else the newest one in force."""
-    if settings.evaluation.vintage:
-        return settings.evaluation.vintage
-    newest: int | None = connection.execute(
-        text("SELECT max(p.vintage) FROM core.patch AS p WHERE p.to_run IS NULL")
-    ).scalar_one()
-    return newest
-
-
 def check(connection: Connection, parameters: Mapping[str, object]) -> dict[str, int]:
     """Run every query of sql/checks; each returns the rows that break one rule.
 
@@ -539,7 +421,11 @@ def check(connection: Connection, parameters: Mapping[str, object]) -> dict[str,
     example = ""
     for file in sorted(data_path("sql", "checks").glob("*.sql")):
         query = file.read_text(encoding="utf-8")
-        rows = connection.execute(text(query), _known(query, parameters)).mappings().fetchmany(1000)
+        rows = (
+            connection.execute(text(query), known_parameters(query, parameters))
+            .mappings()
+            .fetchmany(1000)
+        )
         found[file.stem] = len(rows)
         if rows and not example:
             example = ", ".join(f"{name}={value}" for name, value in rows[0].items())

@@ -353,14 +353,27 @@ CREATE TABLE core.decision (
 CREATE INDEX decision_enterprise ON core.decision (enterprise_code);
 COMMENT ON TABLE core.decision IS 'What people decided, one row per act, append-only';
 
+-- What people had decided by the run that is asked about (diqi.run, set within a transaction); all of it
+-- where none is.
+CREATE VIEW core.known_decision AS
+SELECT d.*
+FROM core.decision AS d
+WHERE coalesce(current_setting('diqi.run', true), '') = '' OR EXISTS (
+  SELECT 1
+  FROM ops.act_seen AS s
+  WHERE s.kind = 'decision' AND s.act_id = d.decision_id
+    AND s.run_id <= CAST(nullif(current_setting('diqi.run', true), '') AS integer)
+);
+COMMENT ON VIEW core.known_decision IS 'Decisions known to the run that is asked about';
+
 -- The last act per enterprise and parcel counts; a seat decision counts until a later act on the
 -- enterprise.
 CREATE VIEW core.current_decision AS
 SELECT DISTINCT ON (d.enterprise_code, d.parcel_code)
   d.enterprise_code, d.parcel_code, d.kind, d.role, d.decision_id, d.author, d.reason
-FROM core.decision AS d
+FROM core.known_decision AS d
 WHERE d.parcel_code IS NOT NULL OR NOT EXISTS (
-  SELECT 1 FROM core.decision AS n
+  SELECT 1 FROM core.known_decision AS n
   WHERE n.enterprise_code = d.enterprise_code AND n.kind = 'accept_link' AND n.decision_id > d.decision_id
 )
 ORDER BY d.enterprise_code, d.parcel_code, d.decision_id DESC;

@@ -27,12 +27,13 @@ import shapely
 from conftest import Databases, Township
 from psycopg import sql
 from shapely.geometry import MultiPolygon, Polygon, box
-from test_steps import differences, rebuild, state
+from test_steps import computed, differences, rebuild, shown, state
 
 from pipeline._paths import data_path
 from pipeline.database import open_engine
 from pipeline.errors import UsageError
 from pipeline.feeds.contracts import FEEDS, load_contracts
+from pipeline.history import as_it_was
 from pipeline.publication import change_delivery
 from pipeline.selfcheck import check_database
 from pipeline.settings import Settings
@@ -678,6 +679,8 @@ class Place:
     township: Township
     county: County
     as_of: dt.date = START
+    # settings and results of each night, by the number of its run
+    nights: dict[int, tuple[Settings, dict[str, list[str]]]] = field(default_factory=dict)
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.township.dsn)
@@ -740,6 +743,7 @@ def test_random_nights(databases: Databases, county_settings: Settings, seed: in
         for _ in range(NIGHTS):
             place.night()
             _run_and_judge(place)
+        _look_back(place)
     finally:
         engine.dispose()
         databases.made.remove(psycopg.conninfo.conninfo_to_dict(dsn)["dbname"])
@@ -766,6 +770,19 @@ def _run_and_judge(place: Place) -> None:
     _assert_coverage(place)
     rebuild(township, place.as_of)
     assert differences(after, state(township.engine)) == {}
+    with place.connect() as connection:
+        run_id = connection.execute("SELECT max(run_id) FROM ops.run_commit").fetchone()[0]
+    place.nights[run_id] = township.settings, computed(after)
+
+
+def _look_back(place: Place) -> None:
+    """Every night can be shown again, and nothing has happened afterwards."""
+    engine = place.township.engine
+    before = state(engine)
+    for run_id, (settings, then) in place.nights.items():
+        with as_it_was(engine, settings, str(run_id)) as (connection, _):
+            assert differences(then, computed(shown(connection))) == {}, run_id
+    assert differences(before, state(engine)) == {}
 
 
 def _assert_records_in_force(place: Place) -> None:

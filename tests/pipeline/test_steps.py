@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import pytest
 from conftest import FIRST_NIGHT, SECOND_NIGHT, Township
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from pipeline import run as run_module
 from pipeline._paths import data_path
 from pipeline.demo.township import official_code
 from pipeline.settings import load_settings
+from pipeline.stepping import find_scope, mark_everything
 from pipeline.steps import STEPS
 
 Make = Callable[..., Township]
@@ -38,33 +38,49 @@ def state(
     engine: Engine, *, with_history: bool = True, with_hash: bool = True
 ) -> dict[str, list[str]]:
     """Every row that the steps are answerable for, as ordered text."""
-    found: dict[str, list[str]] = {}
     with engine.connect() as connection:
-        for table in [*_TABLES, "ops.issue"]:
-            if table in HISTORY_TABLES and not with_history:
-                continue
-            schema, name = table.split(".")
-            columns = connection.execute(
-                text(
-                    "SELECT column_name FROM information_schema.columns "
-                    "WHERE table_schema = :schema AND table_name = :name ORDER BY column_name"
-                ),
-                {"schema": schema, "name": name},
-            ).scalars()
-            left_out = _HISTORY | ({"issue_id"} if table == "ops.issue" else set())
-            left_out |= set() if with_hash else {"row_hash"}
-            kept = ", ".join(f't."{column}"' for column in columns if column not in left_out)
-            where = {
-                "core": "WHERE to_run IS NULL"
-                if name not in {"coverage_history", "parcel_lineage", "patch_lineage"}
-                else "",
-                "ops": "WHERE delivery_id IS NULL",
-            }.get(schema, "")
-            rows = connection.execute(
-                text(f"SELECT CAST(ROW({kept}) AS text) FROM {table} AS t {where} ORDER BY 1")
-            )
-            found[table] = list(rows.scalars())
+        return shown(connection, with_history=with_history, with_hash=with_hash)
+
+
+def shown(
+    connection: Connection, *, with_history: bool = True, with_hash: bool = True
+) -> dict[str, list[str]]:
+    """The same as one connection sees it."""
+    found: dict[str, list[str]] = {}
+    for table in [*_TABLES, "ops.issue"]:
+        if table in HISTORY_TABLES and not with_history:
+            continue
+        schema, name = table.split(".")
+        columns = connection.execute(
+            text(
+                "SELECT column_name FROM information_schema.columns "
+                "WHERE table_schema = :schema AND table_name = :name ORDER BY column_name"
+            ),
+            {"schema": schema, "name": name},
+        ).scalars()
+        left_out = _HISTORY | ({"issue_id"} if table == "ops.issue" else set())
+        left_out |= set() if with_hash else {"row_hash"}
+        kept = ", ".join(f't."{column}"' for column in columns if column not in left_out)
+        where = {
+            "core": "WHERE to_run IS NULL"
+            if name not in {"coverage_history", "parcel_lineage", "patch_lineage"}
+            else "",
+            "ops": "WHERE delivery_id IS NULL",
+        }.get(schema, "")
+        rows = connection.execute(
+            text(f"SELECT CAST(ROW({kept}) AS text) FROM {table} AS t {where} ORDER BY 1")
+        )
+        found[table] = list(rows.scalars())
     return found
+
+
+def computed(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What the steps compute from the records; issues are those of now."""
+    return {
+        table: rows
+        for table, rows in found.items()
+        if table.startswith(("derived.", "layers.")) and table != "layers.data_issue"
+    }
 
 
 def differences(one: dict[str, list[str]], other: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -146,10 +162,10 @@ def test_a_scope_names_each_key_once(make_township: Make, is_full: bool) -> None
         "is_full": is_full,
     }
     with township.engine.connect() as connection:
-        run_module._mark_everything(connection)
+        mark_everything(connection)
         for step in STEPS:
             own = {name: township.settings.value(path) for name, path in step.settings.items()}
-            run_module._find_scope(connection, step, {**own, **common})
+            find_scope(connection, step, {**own, **common})
             keys, distinct = connection.execute(
                 text("SELECT count(*), count(DISTINCT (kind, key)) FROM ops.scope")
             ).one()

@@ -32,6 +32,8 @@ FROM args
 JOIN dirty AS d ON d.kind = 'patch'
 WHERE args.is_full OR EXISTS (
   SELECT 1 FROM core.patch AS t WHERE t.patch_code = d.key AND t.land_use_code = ANY (args.base_codes)
+) OR EXISTS (
+  SELECT 1 FROM derived.patch_cover AS c WHERE c.patch_code = d.key
 )
 UNION
 SELECT 'patch', pp.patch_code
@@ -42,6 +44,11 @@ SELECT 'patch', t.patch_code
 FROM dirty AS d
 JOIN core.area AS a ON a.area_code = d.key
 JOIN clean_patch AS t ON ST_Intersects(a.geom, t.geom)
+WHERE d.kind = 'area'
+UNION
+SELECT 'patch', c.patch_code
+FROM dirty AS d
+JOIN derived.patch_cover AS c ON c.area_code = d.key
 WHERE d.kind = 'area'
 UNION
 SELECT 'run', CAST(CAST(:run_id AS integer) AS text)

@@ -36,6 +36,14 @@ SELECT k.kind, f.parcel_code
 FROM former AS f
 CROSS JOIN (VALUES ('retired'), ('parcel')) AS k (kind)
 UNION
+SELECT 'retired', s.parcel_code
+FROM dirty_parcel AS d
+JOIN derived.parcel_successor AS s ON s.parcel_code = d.key
+UNION
+SELECT 'retired', s.parcel_code
+FROM dirty_parcel AS d
+JOIN derived.parcel_successor AS s ON s.successor_code = d.key
+UNION
 SELECT 'parcel', p.parcel_code
 FROM ops.dirty AS d
 JOIN core.patch AS t ON t.patch_code = d.key
@@ -46,6 +54,11 @@ SELECT 'parcel', p.parcel_code
 FROM ops.dirty AS d
 JOIN core.area AS a ON a.area_code = d.key
 JOIN clean_parcel AS p ON ST_Intersects(a.geom, p.geom)
+WHERE d.kind = 'area'
+UNION
+SELECT 'parcel', t.parcel_code
+FROM ops.dirty AS d
+JOIN derived.parcel_township AS t ON t.area_code = d.key
 WHERE d.kind = 'area'
 UNION
 SELECT 'parcel', p.parcel_code
