@@ -45,6 +45,10 @@ app = typer.Typer(
 )
 server_app = typer.Typer(help="本工作区的数据库 The workspace's own PostGIS.", no_args_is_help=True)
 app.add_typer(server_app, name="server")
+office_app = typer.Typer(
+    help="数据提供单位：应报、核对、答复 The offices that give the data.", no_args_is_help=True
+)
+app.add_typer(office_app, name="office")
 
 Workspace = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="工作区文件夹 Folder of the county.")
@@ -662,6 +666,75 @@ def _shown(
     with database_errors(), engine.connect() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         yield connection, None
+
+
+@office_app.command("list")
+@_guarded
+def office_list(workspace: Workspace = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """各单位的数据、应报日期和逾期。 What each office gives, when it is due, what is overdue.
+
+    Example: diqi office list -w mycounty
+    """
+    from pipeline.offices import feed_states
+    from pipeline.outputs.console import show_offices
+    from pipeline.run import contracts_of
+
+    settings = _settings(workspace)
+    with _shown(settings, None, None) as (connection, _):
+        found = feed_states(connection, contracts_of(settings), _date(as_of))
+    if as_json:
+        _print_json(found)
+    else:
+        show_offices(console, found)
+
+
+@office_app.command("sheet")
+@_guarded
+def office_sheet(
+    office: Annotated[str, typer.Argument(help="单位代码 Code of the office, e.g. land.")],
+    workspace: Workspace = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="文件 File, *.xlsx.")
+    ] = None,
+    as_of: AsOf = None,
+) -> None:
+    """某单位的核对表：它报的数据，以及哪些值被纠偏、为什么。 The sheet that an office is asked to fill in.
+
+    Example: diqi office sheet land -w mycounty
+    """
+    from pipeline.offices import office_page
+    from pipeline.outputs.sheets import write_sheet
+    from pipeline.run import contracts_of
+
+    settings, day = _settings(workspace), _date(as_of)
+    path = output or settings.workspace / "out" / f"核对表_{office}_{day:%Y%m%d}.xlsx"
+    with _shown(settings, None, None) as (connection, _):
+        page = office_page(connection, contracts_of(settings), office, day)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_sheet(page, path)
+    console.print(f"sheet: {path}", highlight=False, soft_wrap=True)
+
+
+@office_app.command("answer")
+@_guarded
+def office_answer(
+    sheet: Annotated[Path, typer.Argument(help="交回的核对表 The sheet that came back.")],
+    workspace: Workspace = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """登记单位交回的核对表。 Enter the answers of a sheet that came back.
+
+    Example: diqi office answer 核对表_land_20260701.xlsx -w mycounty
+    """
+    from pipeline.offices import take_answers
+    from pipeline.workspace import open_database
+
+    taken = take_answers(open_database(_settings(workspace)), sheet, _date(as_of))
+    if as_json:
+        _print_json(taken)
+        return
+    _say([("office.taken", dict(taken))])
 
 
 @server_app.command("start")

@@ -95,6 +95,53 @@ def load_corrections(
         return _enter(connection, rows) if rows else 0
 
 
+def check_by_hand(
+    connection: Connection, contracts: Mapping[str, Contract], county: County
+) -> None:
+    """Look at corrections that were entered by hand since the last run.
+
+    The database let pass what its columns can hold; here codes are known. One that cannot be is put
+    down as unusable with the reason, and never applies. A text from which a key is made brings the
+    correction of the key along.
+
+    Shape:  nothing in, nothing out.
+    Units:  those of the corrected column, as core holds it.
+    CRS:    none.
+    Errors: those of the database.
+    Source: docs/sources.md, Design 3 (people are writers too).
+    """
+    with connection.begin_nested() if connection.in_transaction() else connection.begin():
+        fresh = connection.execute(
+            text(
+                f"""
+                SELECT c.correction_id, c.content_hash, {", ".join(f"c.{name}" for name in COLUMNS)}
+                FROM core.correction AS c
+                WHERE starts_with(c.content_hash, 'hand ') AND NOT EXISTS (
+                  SELECT 1 FROM ops.act_seen AS s
+                  WHERE s.kind = 'correction' AND s.act_id = c.correction_id)
+                ORDER BY c.correction_id
+                """  # noqa: S608 - our names
+            )
+        ).mappings()
+        for one in fresh.all():
+            said = {name: None if one[name] is None else str(one[name]) for name in COLUMNS}
+            try:
+                row = _checked(said, contracts, county)
+                if row["new_value"] != one["new_value"]:
+                    raise ValueError(f"write {row['field']} as {row['new_value']}")
+            except ValueError as error:
+                connection.execute(
+                    text(
+                        "INSERT INTO ops.refused_correction VALUES (:id, :reason) ON CONFLICT DO NOTHING"
+                    ),
+                    {"id": one["correction_id"], "reason": str(error)},
+                )
+                continue
+            row["content_hash"] = one["content_hash"]
+            if keys := _secondary(row, contracts[str(row["feed"])], county):
+                _enter(connection, keys)
+
+
 def correct(
     engine: Engine,
     said: Mapping[str, str | None],

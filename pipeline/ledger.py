@@ -81,6 +81,8 @@ class RunResult:
     after: Published | None = None
     gate: list[Finding] = field(default_factory=list)
     accepted: Accepted | None = None
+    # feeds whose due date has passed without news, as pipeline.offices says it
+    overdue: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def written(self) -> int:

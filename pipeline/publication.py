@@ -179,6 +179,10 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         "change": change_summary(result),
         "accepted": accept_summary(result),
         "missing_feeds": result.missing_feeds,
+        "overdue": [
+            {name: one[name] for name in ("feed", "office", "due", "data_date", "answer")}
+            for one in result.overdue
+        ],
         "unknown_files": result.unknown_files,
         **({} if result.rollback is None else {"rollback": rollback_summary(result.rollback)}),
         "deliveries": [delivery_summary(delivery) for delivery in result.deliveries],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine, text
 
 from pipeline._paths import data_path
-from pipeline.corrections import load_corrections
+from pipeline.corrections import check_by_hand, load_corrections
 from pipeline.database import (
     Counts,
     database_errors,
@@ -37,6 +37,7 @@ from pipeline.ledger import (
     published_as_of,
     read_changes,
 )
+from pipeline.offices import feed_states, load_contacts
 from pipeline.settings import Settings
 from pipeline.stepping import (
     fingerprint,
@@ -276,6 +277,8 @@ def _load(
         connection, found.sources, contracts, county, as_of=as_of, progress=load_watch
     )
     load_corrections(connection, settings.workspace / "corrections.csv", contracts, county)
+    check_by_hand(connection, contracts, county)
+    load_contacts(connection, settings.workspace / "contacts.csv")
     return deliveries, [str(path) for path in found.unknown]
 
 
@@ -296,6 +299,8 @@ def _transact(
     )
     plan.results.append(result)
     result.accepted = plan.accept
+    states = feed_states(connection, plan.contracts, plan.as_of, with_records=False)
+    result.overdue = [one for one in states if one["is_overdue"]]
     result.before = result.after = read_published(connection)
     feeds = _changed_feeds(connection)
     common: dict[str, object] = {

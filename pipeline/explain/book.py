@@ -29,6 +29,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
         "parcel_lineage",
         "patch_lineage",
         "correction",
+        "current_answer",
         "decision",
         "current_decision",
         "coverage_history",
@@ -273,7 +274,16 @@ class Book:
                 correction.c.correction_id.in_(sorted(ids))
             )
         )
-        return {row["correction_id"]: row for row in rows}
+        answer = self.table("core.current_answer")
+        answers = self.rows(
+            select(*self.columns("core.current_answer")).where(
+                answer.c.correction_id.in_(sorted(ids))
+            )
+        )
+        said = {row["correction_id"]: row for row in answers}
+        return {
+            row["correction_id"]: {**row, "answer": said.get(row["correction_id"])} for row in rows
+        }
 
 
 def not_found(kind: str, key: str) -> UsageError:

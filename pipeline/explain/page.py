@@ -163,7 +163,12 @@ class Page:
         """Delivered row and corrections of a record."""
         self.source(record.get("source"), depth)
         for fix in record.get("corrections", ()):
-            self.line(say("explain.correction", **{name: _shown(fix[name]) for name in fix}), depth)
+            said = {name: _shown(fix[name]) for name in fix if name != "answer"}
+            self.line(say("explain.correction", **said), depth)
+            if fix["answer"]:
+                answer = {name: _shown(value) for name, value in fix["answer"].items()}
+                code = f"explain.answer_{fix['answer']['answer']}"
+                self.line(say(code, **answer), depth + 1)
 
     def earlier(self, versions: Iterable[Story]) -> None:
         """Versions that are no longer in force."""

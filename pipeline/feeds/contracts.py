@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyproj
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import SettingsError
 
@@ -56,6 +56,7 @@ _NOT_IN_HASH = {
     "title_zh",
     "title_en",
     "office",
+    "due",
     "required",
     "files",
     "changes_files",
@@ -155,6 +156,7 @@ class Contract(_Model):
     title_zh: str
     title_en: str
     office: str
+    due: tuple[str, ...] = ()
     required: bool = False
     files: tuple[str, ...]
     layer: str | None = None
@@ -177,6 +179,14 @@ class Contract(_Model):
     parts: dict[str, Column] = {}
     melt: tuple[Melted, ...] = ()
     never_stored: tuple[str, ...] = ()
+
+    @field_validator("due")
+    @classmethod
+    def _days(cls, due: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in due:
+            if re.fullmatch(r"(\*|0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", rule) is None:
+                raise ValueError(f"{rule} is no day like 07-31, or *-05 for each month")
+        return due
 
     def column(self, name: str) -> Column | None:
         """A canonical column or part by its name."""

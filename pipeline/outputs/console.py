@@ -192,6 +192,36 @@ def history_line(row: Mapping[str, Any]) -> str:
     return "  ".join(parts)
 
 
+def show_offices(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print what each office gave last and when it is due; what is overdue is marked."""
+    columns = [
+        _Column("单位", "office", [row["office"] for row in rows], is_number=False),
+        _Column("数据", "feed", [row["feed"] for row in rows], is_number=False),
+        _Column(
+            "最近来件", "file", [row["file"] or "-" for row in rows], is_number=False, least=20
+        ),
+        _Column(
+            "数据日期", "date", [str(row["data_date"] or "-") for row in rows], is_number=False
+        ),
+        _Column("应报", "due", [str(row["due"] or "-") for row in rows], is_number=False),
+        _Column(
+            "下次应报",
+            "next",
+            [str(row["next_due"] or "-") for row in rows],
+            is_number=False,
+            rank=1,
+        ),
+        _Column("答复", "answer", [row["answer"] or "" for row in rows], is_number=False, rank=2),
+        _Column(
+            "逾期",
+            "overdue",
+            ["逾期" if row["is_overdue"] else "" for row in rows],
+            is_number=False,
+        ),
+    ]
+    _show(console, "各单位数据 Feeds by office", columns, [row["is_overdue"] for row in rows])
+
+
 def show_seats(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
     """Print how many enterprises have which seat state."""
     words = read_codes()["seat_state"]

@@ -100,6 +100,7 @@ def render_report(found: Mapping[str, Any], run: Mapping[str, Any], message: Mes
             (feed, message(f"report.missing.{feed}", {"feed": feed}))
             for feed in run.get("missing_feeds", ())
         ],
+        overdue=run.get("overdue", ()),
         zh=read_codes(),
         en=_ENGLISH,
     )

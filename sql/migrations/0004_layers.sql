@@ -223,7 +223,9 @@ GRANT USAGE ON SCHEMA layers TO diqi_viewer, diqi_reviewer;
 GRANT SELECT ON ALL TABLES IN SCHEMA layers TO diqi_viewer, diqi_reviewer;
 GRANT SELECT ON public.layer_styles TO diqi_viewer, diqi_reviewer;
 GRANT USAGE ON SCHEMA core TO diqi_reviewer;
-GRANT SELECT, INSERT ON core.decision, core.correction TO diqi_reviewer;
+GRANT SELECT, INSERT ON core.decision, core.correction, core.correction_answer, core.verification TO diqi_reviewer;
+-- QGIS asks the sequence of a key before it inserts.
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA core TO diqi_reviewer;
 GRANT USAGE ON SCHEMA raw, ops TO diqi_loader;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA raw TO diqi_loader;
 GRANT SELECT, INSERT, UPDATE ON ops.delivery, ops.delivered, ops.issue TO diqi_loader;

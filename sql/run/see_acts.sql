@@ -2,5 +2,7 @@
 INSERT INTO ops.act_seen (kind, act_id, run_id)
 SELECT 'correction', c.correction_id, CAST(:run_id AS integer) FROM core.correction AS c
 UNION ALL
+SELECT 'answer', a.answer_id, CAST(:run_id AS integer) FROM core.correction_answer AS a
+UNION ALL
 SELECT 'decision', d.decision_id, CAST(:run_id AS integer) FROM core.decision AS d
 ON CONFLICT DO NOTHING

@@ -9,6 +9,13 @@ WHERE NOT EXISTS (
   SELECT 1 FROM ops.act_seen AS s WHERE s.kind = 'correction' AND s.act_id = c.correction_id
 ) OR (c.valid_until > args.last_as_of AND c.valid_until <= args.as_of)
 UNION
+SELECT 'correct:' || c.feed, c.key
+FROM core.correction_answer AS a
+JOIN core.correction AS c ON c.correction_id = a.correction_id
+WHERE NOT EXISTS (
+  SELECT 1 FROM ops.act_seen AS s WHERE s.kind = 'answer' AND s.act_id = a.answer_id
+)
+UNION
 SELECT 'enterprise', d.enterprise_code
 FROM core.decision AS d
 WHERE NOT EXISTS (

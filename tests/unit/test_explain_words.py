@@ -15,10 +15,13 @@ STEP_NAMES = {step.name for step in STEPS}
 
 # The list of words for each column that a CHECK closes; None: explain never shows it.
 CHECKED = {
+    # a sentence for each: explain.answer_*
+    ("core.correction_answer", "answer"): None,
     ("core.decision", "kind"): "decision_kind",
     ("core.decision", "role"): "role",
     ("core.parcel_lineage", "kind"): "lineage_kind",
     ("core.patch_lineage", "kind"): "lineage_kind",
+    ("core.verification", "answer"): None,
     ("derived.allocation", "method"): "method",
     ("derived.link", "role"): "role",
     ("derived.link", "status"): "link_status",

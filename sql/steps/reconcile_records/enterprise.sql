@@ -16,7 +16,7 @@ correction AS (
     jsonb_object_agg(c.field, c.new_value ORDER BY c.correction_id) AS new_values
   FROM args
   CROSS JOIN live AS l
-  JOIN core.correction AS c ON c.feed = 'enterprise' AND c.key = l.key
+  JOIN core.usable_correction AS c ON c.feed = 'enterprise' AND c.key = l.key
   JOIN raw.enterprise AS r ON r.row_hash = l.row_hash
   WHERE (c.valid_until IS NULL OR args.as_of < c.valid_until)
     AND to_jsonb(r) ->> c.field IS NOT DISTINCT FROM c.expected_value

@@ -35,7 +35,7 @@ correction AS (
   FROM args
   CROSS JOIN live AS l
   JOIN former AS f ON f.key = l.key
-  JOIN core.correction AS c ON c.feed = 'parcel' AND c.key = f.parcel_code
+  JOIN core.usable_correction AS c ON c.feed = 'parcel' AND c.key = f.parcel_code
   JOIN raw.parcel AS r ON r.row_hash = l.row_hash
   WHERE (c.valid_until IS NULL OR args.as_of < c.valid_until)
     AND to_jsonb(r) ->> c.field IS NOT DISTINCT FROM c.expected_value
