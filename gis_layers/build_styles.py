@@ -28,6 +28,7 @@ from qgis.core import (
     QgsEditorWidgetSetup,
     QgsFeatureRenderer,
     QgsFeatureRequest,
+    QgsFieldConstraints,
     QgsFillSymbol,
     QgsGraduatedSymbolRenderer,
     QgsLayerTree,
@@ -217,6 +218,39 @@ def make_layer(name: str, table: Table, codes: dict[str, Table]) -> QgsVectorLay
     return layer
 
 
+def make_form(name: str, table: Table, codes: dict[str, Table]) -> QgsVectorLayer:
+    """Return a table without shapes that people fill in, with aliases, lists and required fields."""
+    kinds = {"correction_id": "integer", "valid_until": "date", "entered_at": "datetime"}
+    fields = "&".join(
+        f"field={column}:{kinds.get(column, 'string')}" for column in table["columns"]
+    )
+    layer = QgsVectorLayer(f"NoGeometry?{fields}", f"{table['title_zh']} {name}", "memory")
+    if not layer.isValid():
+        raise SystemExit(f"{name}: QGIS refuses the table")
+    form = layer.editFormConfig()
+    for index, field in enumerate(layer.fields()):
+        column = table["columns"][field.name()]
+        layer.setFieldAlias(index, column["alias_zh"])
+        if field.name() in table["filled"]:
+            layer.setEditorWidgetSetup(index, QgsEditorWidgetSetup("Hidden", {}))
+            form.setReadOnly(index, True)
+        elif "values" in column:
+            pairs = [{label: code} for code, label in codes[column["values"]].items()]
+            layer.setEditorWidgetSetup(index, QgsEditorWidgetSetup("ValueMap", {"map": pairs}))
+        if field.name() in table["required"]:
+            layer.setFieldConstraint(
+                index,
+                QgsFieldConstraints.ConstraintNotNull,
+                QgsFieldConstraints.ConstraintStrengthHard,
+            )
+    layer.setEditFormConfig(form)
+    layer.setDisplayExpression(table["display"])
+    layer.setTitle(table["title_zh"])
+    layer.setAbstract(table["title_en"])
+    layer.setShortName(name)
+    return layer
+
+
 def write_qml(name: str, layer: QgsVectorLayer) -> None:
     """Write the default style of one layer."""
     document = QDomDocument()
@@ -312,9 +346,11 @@ def main() -> None:
     for name, table in read_layers().items():
         layers[name] = make_layer(name, table, codes)
         write_qml(name, layers[name])
+    form = tomllib.loads((HERE / "correction.toml").read_text(encoding="utf-8"))
+    layers["correction"] = make_form("correction", form, codes)
     template = project_template(layers, themes)
     (HERE / "project.qgs.in").write_text(template, encoding="utf-8")
-    print(f"QGIS {Qgis.QGIS_VERSION}: {len(layers)} styles, {len(themes)} themes")
+    print(f"QGIS {Qgis.QGIS_VERSION}: {len(layers) - 1} styles, 1 form, {len(themes)} themes")
     sys.stdout.flush()
     # QGIS may crash while Python tears its objects down.
     os._exit(0)

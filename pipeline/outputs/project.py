@@ -19,6 +19,8 @@ Extent = tuple[float, float, float, float]
 
 SERVICE: Final = "diqi"
 GEOPACKAGE: Final = "diqi.gpkg"
+# The table that people fill in; a file has nobody who would read it.
+_FORM: Final = "correction"
 _FIRST_VIEW: Final = ("parcel", "township_coverage")
 # The oldest date a zip archive can hold.
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
@@ -47,6 +49,10 @@ def write_projects(
         for layer in read_layers().values():
             source = _service_source(layer, srid) if provider == "postgres" else _file_source(layer)
             content = content.replace(f"@SOURCE:{layer.name}@", _xml(source))
+        if provider == "postgres":
+            content = content.replace(f"@SOURCE:{_FORM}@", _xml(_form_source()))
+        else:
+            content = _without_form(content)
         path = out_dir / f"{name}.qgz"
         with whole_file(path) as part:
             _write_zip(part, f"{name}.qgs", content)
@@ -111,6 +117,32 @@ def _service_source(layer: Layer, srid: int) -> str:
         f"type={layer.geometry} checkPrimaryKeyUnicity='0' "
         f'table="{SCHEMA}"."{layer.name}" ({GEOMETRY})'
     )
+
+
+def _form_source() -> str:
+    """Return the source of the table of corrections."""
+    return (
+        f"service='{SERVICE}' key='correction_id' estimatedmetadata=true checkPrimaryKeyUnicity='0' "
+        f'table="core"."{_FORM}"'
+    )
+
+
+def _without_form(content: str) -> str:
+    """Take the table of corrections out of a project."""
+    own = f"diqi_{_FORM}"
+    content = re.sub(
+        rf'\s*<layer-tree-layer\b[^>]*\bid="{own}"[^>]*>.*?</layer-tree-layer>',
+        "",
+        content,
+        flags=re.DOTALL,
+    )
+    content = re.sub(
+        rf"\s*<maplayer\b(?:(?!</maplayer>).)*?<id>{own}</id>.*?</maplayer>",
+        "",
+        content,
+        flags=re.DOTALL,
+    )
+    return re.sub(rf'\s*<(?:item>{own}</item|layer id="{own}"/)>', "", content)
 
 
 def _file_source(layer: Layer) -> str:

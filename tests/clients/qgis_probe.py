@@ -129,7 +129,9 @@ def open_project(path, out):
     project.clear()
     found = {"read": project.read(path), "title": project.title(), "crs": project.crs().authid()}
     label = Path(path).stem
-    layers = list(project.mapLayers().values())
+    every = list(project.mapLayers().values())
+    layers = [layer for layer in every if layer.isSpatial()]
+    found["forms"] = [layer.shortName() for layer in every if not layer.isSpatial()]
     found["layers"] = {
         layer.shortName(): describe(layer, out / f"{label}-{layer.shortName()}.png")
         for layer in layers

@@ -5,13 +5,17 @@ import os
 import re
 import shutil
 import subprocess
+import uuid
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
+from conftest import SECOND_NIGHT
 from sqlalchemy import text
 
 from pipeline._paths import data_path
+from pipeline.demo.township import official_code
 from pipeline.domain.quantities import truncate_pct
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
@@ -151,6 +155,7 @@ def test_project_opens_and_draws(answer, counts, project):
     assert found["title"] == "云河县地企融合"
     assert found["crs"] == "EPSG:4549"
     assert set(found["layers"]) == set(LAYERS)
+    assert found["forms"] == (["correction"] if project == "diqi.qgz" else [])
     for name, layer in found["layers"].items():
         check_layer(name, layer, counts[name])
     assert len(found["themes"]) == 6
@@ -201,3 +206,64 @@ def test_committed_styles_are_what_qgis_writes(has_qgis, tmp_path):
     for name in [*(f"{layer}.qml" for layer in LAYERS), "project.qgs.in"]:
         committed = data_path("gis_layers", name).read_text(encoding="utf-8")
         assert (copy / name).read_text(encoding="utf-8") == committed, f"run make styles: {name}"
+
+
+@pytest.fixture
+def reviewer(make_township):
+    """A township, and the login of somebody who may enter corrections and no more."""
+    township = make_township()
+    info = psycopg.conninfo.conninfo_to_dict(township.dsn)
+    name = f"reviewer_{uuid.uuid4().hex[:8]}"
+    admin = psycopg.conninfo.make_conninfo(township.dsn, user="postgres")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN IN ROLE diqi_reviewer")
+        # the test's own login takes that person's rights
+        connection.execute(f"GRANT {name} TO {info['user']}")
+        connection.execute(f"GRANT CONNECT ON DATABASE {info['dbname']} TO {name}")
+    yield township, {**info, "options": f"-c role={name}"}
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {name}")
+        connection.execute(f"DROP ROLE {name}")
+
+
+def test_corrections_are_filled_in_in_qgis(has_qgis, reviewer, tmp_path):
+    """With the rights of a reviewer: a good line is saved, a bad one is refused with a reason."""
+    township, login = reviewer
+    write_projects(4549, "云河县地企融合", tmp_path)
+    service = tmp_path / "pg_service.conf"
+    service.write_text("\n".join(["[diqi]", *(f"{k}={v}" for k, v in login.items() if v)]) + "\n")
+    parcel = official_code("P01")
+    good = {"feed": "parcel", "key": parcel, "field": "official_area_m2", "new_value": "6100"}
+    rows = [
+        {**good, "reason": "复测", "author": "云溪镇"},
+        {**good, "key": "330299001001GB99999", "reason": "复测"},
+        {**good, "new_value": "很多", "reason": "复测"},
+        good,
+    ]
+    request = tmp_path / "rows.json"
+    request.write_text(json.dumps(rows), encoding="utf-8")
+    probe = PROBE.with_name("correction_probe.py")
+    done = run_qgis(
+        probe, tmp_path / "diqi.qgz", request, PGSERVICEFILE=str(service), HOME=str(tmp_path)
+    )
+    assert done.stdout.strip(), done.stderr[-2000:]
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    assert answer["valid"], done.stderr[-1500:]
+    assert not answer["read_only"]
+    assert answer["aliases"]["new_value"] == "更正值"
+    assert [row["saved"] for row in answer["rows"]] == [True, False, False, False], answer
+    assert "没有主键" in answer["rows"][1]["said"]
+    assert "不能作为字段" in answer["rows"][2]["said"]
+    # and nobody deletes what was entered
+    with township.engine.connect() as connection:
+        entered = connection.execute(text("SELECT key, author FROM core.correction")).all()
+    assert [tuple(row) for row in entered] == [(parcel, "云溪镇")]
+    township.run(SECOND_NIGHT)
+    with township.engine.connect() as connection:
+        area = connection.execute(
+            text(
+                "SELECT official_area_m2 FROM core.parcel WHERE parcel_code = :c AND to_run IS NULL"
+            ),
+            {"c": parcel},
+        ).scalar_one()
+    assert area == 6100

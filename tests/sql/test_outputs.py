@@ -396,8 +396,10 @@ def test_projects_hold_no_secrets_and_no_place(filled, tmp_path):
         tree = ET.fromstring(project)
         assert tree.findtext("title") == '云河县 <"地企">'
         layers = tree.findall("projectlayers/maplayer")
-        assert len(layers) == 10
-        assert {layer.findtext("srs/spatialrefsys/authid") for layer in layers} == {"EPSG:4549"}
+        forms = [layer for layer in layers if layer.get("geometry") == "No geometry"]
+        assert len(layers) - len(forms) == 10
+        shapes = [layer for layer in layers if layer not in forms]
+        assert {layer.findtext("srs/spatialrefsys/authid") for layer in shapes} == {"EPSG:4549"}
         assert len(tree.findall("visibility-presets/visibility-preset")) == 6
         sources = {layer.findtext("id"): layer.findtext("datasource") for layer in layers}
         if path.name == "diqi.qgz":
@@ -406,8 +408,13 @@ def test_projects_hold_no_secrets_and_no_place(filled, tmp_path):
                 "service='diqi' key='fid' estimatedmetadata=true srid=4549"
                 ' type=MultiPolygon checkPrimaryKeyUnicity=\'0\' table="layers"."parcel" (geom)'
             )
+            assert [form.findtext("id") for form in forms] == ["diqi_correction"]
+            assert 'table="core"."correction"' in sources["diqi_correction"]
         else:
             assert sources["diqi_parcel"] == "./diqi.gpkg|layername=parcel"
+            # what people fill in goes to the database alone
+            assert forms == []
+            assert "diqi_correction" not in project
 
 
 def test_projects_are_repeatable_and_follow_the_crs(tmp_path):
