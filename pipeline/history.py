@@ -141,7 +141,7 @@ def _go_back(connection: Connection, settings: Settings, moment: Moment) -> None
     empty_table(connection, "ops.dirty")
     for output in record_tables():
         _rewind(connection, output.table, marks_of(output), run)
-    for lineage in ("core.parcel_lineage", "core.patch_lineage"):
+    for lineage in ("core.parcel_lineage", "core.patch_lineage", "core.footprint_lineage"):
         connection.execute(text(f"DELETE FROM {lineage} WHERE run_id > :run_id"), run)  # noqa: S608
     connection.execute(
         text(

@@ -7,6 +7,7 @@ reported, with a proposal where exactly one repair would make the code valid.
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import numpy as np
@@ -45,6 +46,7 @@ _OLD_TITLE = re.compile(
     rf"(?P<kind>[^0-9()]*(?:国用|集用|集建|土用|房权证|房字|房产证|不动产权)[^0-9()]*?)"
     rf"(?:{_YEAR})?(?P<place>[^0-9]*?){_NUMBER}"
 )
+_INTERNAL = re.compile("NC[0-9A-F]{16}")
 _CERTIFICATE_LONGEST = 80  # longer text is prose
 # A notice of mortgage and a certificate of other rights name a title; they are none.
 _NO_TITLE = re.compile("证明|他项|他证")
@@ -72,7 +74,8 @@ def parse_parcel_code(s: pd.Series, scheme: str = "gbt37346") -> pd.DataFrame:
     """Read parcel codes, and the unit codes that contain them.
 
     ``scheme`` is ``gbt37346``, or a regular expression that must match the whole cleaned text;
-    its first group, or the whole match where it has none, is the parcel code.
+    its first group, or the whole match where it has none, is the parcel code. A code of our own
+    (``internal_code``) is a parcel code in every scheme.
 
     Problems: ``missing``; ``letter_o_for_zero`` (O or I stands where only 0 or 1 makes the code
     valid: see ``proposal``); ``zero_sequence`` (number 00000); ``ownership_mismatch`` (feature A,
@@ -88,8 +91,31 @@ def parse_parcel_code(s: pd.Series, scheme: str = "gbt37346") -> pd.DataFrame:
     Source: GB/T 37346-2019 (19 and 28 characters); the code has no check digit.
     """
     cleaned = clean_code(s)
-    if scheme != "gbt37346":
-        return _parse_by_pattern(cleaned, scheme)
+    found = _parse_national(cleaned) if scheme == "gbt37346" else _parse_by_pattern(cleaned, scheme)
+    is_own = cleaned.str.fullmatch(_INTERNAL).fillna(value=False).astype(bool)
+    if is_own.any():
+        found["parcel_code"] = found["parcel_code"].mask(is_own, cleaned)
+        found["problem"] = found["problem"].mask(is_own)
+        found["proposal"] = found["proposal"].mask(is_own)
+    return found
+
+
+def internal_code(content: bytes) -> str:
+    """Make a code for land to which nobody gave one.
+
+    It can be taken for no national code: it begins with NC, and its letters and digits say nothing.
+
+    Shape:  what the land is known by (its old number, else its shape) in; 18 characters out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/sources.md, 4.1 (land without a code gets an internal id, never a national one).
+    """
+    return "NC" + hashlib.blake2b(content, digest_size=8).hexdigest().upper()
+
+
+def _parse_national(cleaned: pd.Series) -> pd.DataFrame:
+    """Read parcel codes by GB/T 37346."""
     problem = map_unique(cleaned, _parcel_problem)
     repaired = map_unique(cleaned.where(problem.notna()), _lookalike_repair)
     problem = problem.mask(repaired.notna(), "letter_o_for_zero")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ import shapely
 from pipeline.domain.codes import (
     check_credit_code,
     clean_code,
+    internal_code,
     is_float_damaged,
     normalise_certificate,
     parse_parcel_code,
@@ -32,7 +33,7 @@ from pipeline.domain.quantities import half_up, parse_date, parse_number, to_m2
 from pipeline.domain.text import blank_to_na, fold, map_unique
 from pipeline.errors import CrsError
 from pipeline.feeds.batch import OpenLayer, RawBatch
-from pipeline.feeds.contracts import Column, Contract, County
+from pipeline.feeds.contracts import Column, Contract, County, Internal
 from pipeline.feeds.crs import check_place, reprojection
 from pipeline.feeds.geometry import Shapes, clean_points, clean_polygons
 from pipeline.feeds.headings import UNIT_BASE, normalise_heading
@@ -159,6 +160,8 @@ class _Cleaner:
         with ThreadPoolExecutor(max_workers=1) as thread:
             # GEOS does not hold the interpreter: shapes are cleaned beside the columns
             drawn = thread.submit(self._shapes)
+            if self.contract.internal is not None:
+                self._give_codes(self.contract.internal, drawn)
             frame = pd.DataFrame({name: self.value(name) for name in names}, index=self.index)
             self._check_required(names)
             self._check_county()
@@ -169,6 +172,26 @@ class _Cleaner:
         rows = self._assemble(frame, shapes)
         rows["file_row"] = rows["row_number"]
         return CleanBatch(rows, self._issue_table(rows["subject"]))
+
+    def _give_codes(self, internal: Internal, drawn: Future[Shapes | None]) -> None:
+        """Give records without a key one of our own, and say so."""
+        code = self.value(internal.column)
+        is_blank = self._delivered(internal.column).isna() & code.isna()
+        empty = is_blank.to_numpy(dtype=bool) & ~self.takes_out
+        if not empty.any():
+            return
+        shapes = drawn.result()
+        old = self.value(internal.old_number) if internal.old_number else _nothing(self.index)
+        made = np.full(len(self.index), None, dtype=object)
+        for place in np.flatnonzero(empty):
+            if pd.notna(old[place]):
+                made[place] = internal_code(str(old[place]).encode())
+            elif shapes is not None and shapes.delivered[place] is not None:
+                made[place] = internal_code(shapely.to_wkb(shapes.delivered[place], byte_order=1))
+        given = pd.Series(made, self.index, dtype="str")
+        self.values[internal.column] = code.fillna(given)
+        known = given.notna().to_numpy(dtype=bool)
+        self._report(known, "row.no_code", internal.column, given, severity="notice")
 
     def _assemble(self, frame: pd.DataFrame, shapes: Shapes | None) -> pd.DataFrame:
         """Add numbers, keys, hashes and shapes; empty the content of bad rows."""

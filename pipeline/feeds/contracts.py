@@ -144,6 +144,18 @@ class TakesOut(_Model):
     parts: dict[str, Column] = {}
 
 
+class Internal(_Model):
+    """The key column that gets a code of our own where it is empty.
+
+    ``old_number`` names the column of the number by which a record is known nevertheless;
+    ``may_lack``: a file without the key column is read.
+    """
+
+    column: str
+    old_number: str | None = None
+    may_lack: bool = False
+
+
 class Contract(_Model):
     """The contract of one canonical feed.
 
@@ -170,6 +182,7 @@ class Contract(_Model):
     changes_files: tuple[str, ...] = ()
     takes_out: TakesOut | None = None
     change: Column | None = None
+    internal: Internal | None = None
     county_prefix: str | None = None
     encoding: str = "auto"
     crs: str = "file"
@@ -221,6 +234,7 @@ class Contract(_Model):
             update={
                 "geometry": "none",
                 "geometry_required": False,
+                "internal": None,
                 "columns": {
                     name: column if name in wanted else Column() for name, column in columns.items()
                 },

@@ -233,11 +233,13 @@ def _missing(
     contract: Contract, positions: dict[str, tuple[int, ...]], is_melted: bool
 ) -> tuple[str, ...]:
     """Required columns for which nothing was delivered and nothing stands in."""
-    melted = {"indicator", "value", "unit"} if is_melted else set()
+    optional = {"indicator", "value", "unit"} if is_melted else set()
+    if contract.internal is not None and contract.internal.may_lack:
+        optional.add(contract.internal.column)
     missing = [
         name
         for name, column in contract.columns.items()
-        if column.required and name not in melted and not _is_given(contract, positions, name)
+        if column.required and name not in optional and not _is_given(contract, positions, name)
     ]
     if is_melted and not any(name.startswith("melt:") for name in positions):
         missing.append("value")

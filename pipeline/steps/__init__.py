@@ -131,6 +131,12 @@ STEPS: tuple[Step, ...] = (
                 scope="run_id",
                 kind="run",
             ),
+            Output(
+                "core.footprint_lineage",
+                key=("old_footprint_code", "new_footprint_code", "run_id"),
+                scope="run_id",
+                kind="run",
+            ),
             *(
                 Output(
                     f"core.{feed}",

@@ -314,6 +314,21 @@ CREATE TABLE core.patch_lineage (
 CREATE INDEX patch_lineage_new ON core.patch_lineage (new_patch_code);
 COMMENT ON TABLE core.patch_lineage IS 'Which changed survey patch went into which of the same year, by overlap in both directions';
 
+-- Shapes of buildings and drawn land have no number that lasts: what is the same by its place is matched.
+CREATE TABLE core.footprint_lineage (
+  old_footprint_code text COLLATE "C" NOT NULL,
+  new_footprint_code text COLLATE "C" NOT NULL,
+  run_id integer NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('matched', 'related')),
+  old_share numeric NOT NULL,
+  new_share numeric NOT NULL,
+  as_of date NOT NULL,
+  delivery_id integer NOT NULL,
+  PRIMARY KEY (old_footprint_code, new_footprint_code, run_id)
+);
+CREATE INDEX footprint_lineage_new ON core.footprint_lineage (new_footprint_code);
+COMMENT ON TABLE core.footprint_lineage IS 'Which changed footprint took the place of which, by overlap in both directions';
+
 -- People's rows: no step writes them.
 CREATE TABLE core.correction (
   -- by default: QGIS asks the sequence itself

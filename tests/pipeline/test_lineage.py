@@ -365,3 +365,88 @@ def test_patches_have_a_lineage_too(register: Register) -> None:
         (2025, f"{village}0016", f"{village}0116", "split", Decimal("0.5"), Decimal(1)),
     ]
     register.is_sound()
+
+
+def _footprints(register: Register) -> gpd.GeoDataFrame:
+    file = next((register.township.settings.workspace / "inbox").rglob("建筑物.gpkg"))
+    return gpd.read_file(file)
+
+
+def _deliver_footprints(register: Register, day: dt.date, frame: gpd.GeoDataFrame) -> None:
+    folder = register.township.settings.workspace / "inbox" / day.isoformat()
+    folder.mkdir(exist_ok=True)
+    frame.to_file(folder / "建筑物.gpkg")
+
+
+def test_footprints_are_known_by_their_place(register: Register) -> None:
+    """Other numbers, no numbers, no enterprise: the same shapes are the same things."""
+    links = register.ask(
+        "SELECT enterprise_code, parcel_code, role, status FROM derived.link ORDER BY 1, 2, 3"
+    )
+    shares = register.ask(
+        "SELECT enterprise_code, parcel_code, allocated_m2, method FROM derived.allocation ORDER BY 1, 2"
+    )
+    frame = _footprints(register)
+    number = next(
+        name for name in frame.columns if frame[name].astype(str).is_unique and name != "geometry"
+    )
+    owner = next(
+        name for name in frame.columns if frame[name].astype(str).str.startswith("91").any()
+    )
+    frame[number] = [f"N{place}" for place in range(len(frame))]
+    frame[owner] = None
+    _deliver_footprints(register, SECOND_NIGHT, frame)
+    register.township.run(SECOND_NIGHT, accept="numbered anew")
+    kinds = register.ask("SELECT kind, count(*) FROM core.footprint_lineage GROUP BY kind")
+    assert kinds == [("matched", len(frame))]
+    # without any number at all, and one building torn down
+    _deliver_footprints(register, THIRD_NIGHT, frame.drop(columns=[number]).iloc[1:])
+    register.township.run(THIRD_NIGHT, accept="numbered anew")
+    codes = register.ask("SELECT footprint_code FROM core.footprint WHERE to_run IS NULL")
+    assert len(codes) == len(frame) - 1
+    assert all(code.startswith("NC") for (code,) in codes)
+    gone = register.ask(
+        "SELECT footprint_code, enterprise_code FROM core.footprint AS f WHERE to_run IS NOT NULL AND NOT EXISTS ("
+        "SELECT 1 FROM core.footprint_lineage AS n WHERE n.old_footprint_code = f.footprint_code)"
+    )
+    assert [code for code, _ in gone] == ["N0"]
+    _deliver_footprints(register, FOURTH_NIGHT, frame.drop(columns=[number]))
+    register.township.run(FOURTH_NIGHT)
+    # the building that came back names nobody; all who share no parcel with its user have what they had
+    lost = {row[1] for row in shares if row[0] == gone[0][1]}
+    now = register.ask(
+        "SELECT enterprise_code, parcel_code, role, status FROM derived.link ORDER BY 1, 2, 3"
+    )
+    assert [row for row in now if row[1] not in lost] == [
+        row for row in links if row[1] not in lost
+    ]
+    again = register.ask(
+        "SELECT enterprise_code, parcel_code, allocated_m2, method FROM derived.allocation ORDER BY 1, 2"
+    )
+    assert [row for row in again if row[1] not in lost] == [
+        row for row in shares if row[1] not in lost
+    ]
+    assert len(lost) < 5
+    register.is_sound()
+
+
+def test_land_without_a_code_gets_one_of_ours_and_gives_it_up(register: Register) -> None:
+    """A lease may name the code of ours; when the office gives a national one, all goes over to it."""
+    at = register.parcels["ZDDM"] == P21
+    register.parcels.loc[at, ["ZDDM", "BDCDYH"]] = None
+    register.night(SECOND_NIGHT)
+    [(own,)] = register.ask(
+        "SELECT parcel_code FROM core.parcel WHERE to_run IS NULL AND parcel_code LIKE 'NC%'"
+    )
+    assert register.lineage() == {(P21, own): "renumbered"}
+    assert "row.no_code" in register.issues(own)
+    assert [row[2:4] for row in register.users(own)] == [("registry_parcel", "accepted")]
+    # the same shape again has the same code
+    register.night(THIRD_NIGHT)
+    assert register.ask("SELECT count(*) FROM core.parcel WHERE parcel_code = :c", c=own) == [(1,)]
+    new = new_code("P21", 7)
+    register.parcels.loc[register.parcels["ZDDM"].isna(), "ZDDM"] = new
+    register.night(FOURTH_NIGHT)
+    assert register.lineage()[own, new] == "renumbered"
+    assert [row[2:4] for row in register.users(new)] == [("registry_parcel", "accepted")]
+    register.is_sound()

@@ -28,6 +28,7 @@ HISTORY_TABLES = {
     "core.coverage_history",
     "core.parcel_lineage",
     "core.patch_lineage",
+    "core.footprint_lineage",
     # what became of retired parcels: known to whoever saw them go
     "derived.parcel_successor",
     "layers.land_change",
@@ -63,7 +64,8 @@ def shown(
         kept = ", ".join(f't."{column}"' for column in columns if column not in left_out)
         where = {
             "core": "WHERE to_run IS NULL"
-            if name not in {"coverage_history", "parcel_lineage", "patch_lineage"}
+            if name
+            not in {"coverage_history", "parcel_lineage", "patch_lineage", "footprint_lineage"}
             else "",
             "ops": "WHERE delivery_id IS NULL",
         }.get(schema, "")

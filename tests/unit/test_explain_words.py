@@ -19,6 +19,8 @@ CHECKED = {
     ("core.correction_answer", "answer"): None,
     ("core.decision", "kind"): "decision_kind",
     ("core.decision", "role"): "role",
+    # explain shows the enterprise alone
+    ("core.footprint_lineage", "kind"): None,
     ("core.parcel_lineage", "kind"): "lineage_kind",
     ("core.patch_lineage", "kind"): "lineage_kind",
     ("core.verification", "answer"): None,
@@ -72,9 +74,10 @@ NOT_FILLED = {
     ("allocation.sql", "is_undivided"),
     ("link.sql", "numeric"),
     ("parcel.sql", "grade"),
+    ("footprint_lineage.sql", "kind"),
 }
 # Literals that are no answers: kinds of scope keys, grades, and first letters of unit codes.
-NO_WORDS = {"A", "B", "C", "D", "E", "P", "component", "mixed", "retired"} | STEP_NAMES
+NO_WORDS = {"A", "B", "C", "D", "E", "P", "component", "mixed", "retired", "matched"} | STEP_NAMES
 
 
 def sql_files():

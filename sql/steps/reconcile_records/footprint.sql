@@ -1,4 +1,5 @@
--- Buildings and drawn land 建筑物与用地范围.
+-- Buildings and drawn land 建筑物与用地范围. One that names no enterprise is that of the one whose place it
+-- took unaltered.
 -- One row: the record in force for one key, values as corrected. A correction holds while the
 -- delivered value equals the expected one (docs/sources.md, Design 3).
 WITH args AS (
@@ -21,11 +22,22 @@ correction AS (
   WHERE (c.valid_until IS NULL OR args.as_of < c.valid_until)
     AND to_jsonb(r) ->> c.field IS NOT DISTINCT FROM c.expected_value
   GROUP BY l.key
+),
+former AS (
+  SELECT DISTINCT ON (l.key) l.key, o.enterprise_code
+  FROM live AS l
+  JOIN core.footprint_lineage AS n ON n.new_footprint_code = l.key AND n.kind = 'matched'
+  -- closed by the run that matched them; in that run itself still open
+  JOIN core.footprint AS o
+    ON o.footprint_code = n.old_footprint_code AND (o.to_run = n.run_id OR o.to_run IS NULL)
+  WHERE n.old_footprint_code <> n.new_footprint_code
+  ORDER BY l.key, n.run_id DESC, o.to_run NULLS LAST
 )
 SELECT
   e.footprint_code,
   e.kind,
-  e.enterprise_code,
+  CASE WHEN c.new_values ? 'enterprise_code' THEN e.enterprise_code
+    ELSE coalesce(e.enterprise_code, p.enterprise_code) END AS enterprise_code,
   e.floor_area_m2,
   e.floors,
   e.geom,
@@ -38,4 +50,5 @@ SELECT
 FROM live AS l
 JOIN raw.footprint AS r ON r.row_hash = l.row_hash
 LEFT JOIN correction AS c ON c.key = l.key
+LEFT JOIN former AS p ON p.key = l.key
 CROSS JOIN LATERAL jsonb_populate_record(r, coalesce(c.new_values, '{}')) AS e
