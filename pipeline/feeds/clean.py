@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -66,8 +67,6 @@ _LAST_YEAR = 9999
 # What a JSON string cannot hold as it is.
 _JSON_SPECIAL = r'["\\\x00-\x1f]'
 
-_ISSUE_COLUMNS = ("row_number", "rule", "severity", "field", "value", "key", "params")
-
 
 @dataclass(frozen=True)
 class CleanBatch:
@@ -81,6 +80,7 @@ class CleanBatch:
 
     rows: pd.DataFrame
     issues: pd.DataFrame
+    ISSUES: ClassVar = ("row_number", "rule", "severity", "field", "value", "key", "params")
 
 
 @dataclass(frozen=True)
@@ -637,14 +637,14 @@ class _Cleaner:
     def _issue_table(self, keys: pd.Series) -> pd.DataFrame:
         """All issues of the batch; those that put their row aside become errors."""
         if not self.issues:
-            return pd.DataFrame({name: pd.Series(dtype="str") for name in _ISSUE_COLUMNS})
+            return pd.DataFrame({name: pd.Series(dtype="str") for name in CleanBatch.ISSUES})
         table = pd.concat(self.issues, ignore_index=True)
         for name, rows in self.fatal.items():
             hit = (table["field"] == name) & (table["severity"] == "warning")
             table.loc[hit & rows[table["place"].to_numpy()], "severity"] = "error"
         table["row_number"] = self.batch.row_number[table["place"].to_numpy()]
         table["key"] = keys.reindex(table["place"]).to_numpy()
-        return table[list(_ISSUE_COLUMNS)]
+        return table[list(CleanBatch.ISSUES)]
 
 
 def _once_each(text: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:

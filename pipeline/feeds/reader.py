@@ -10,11 +10,14 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from pipeline.errors import SourceError
-from pipeline.feeds.batch import OpenLayer
+from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch
 from pipeline.feeds.contracts import Contract, County
 from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
+from pipeline.feeds.memory import Memory, context_of, part_of, source_hashes, with_known
 from pipeline.feeds.tables import open_table
 from pipeline.feeds.vector import open_vector
 
@@ -33,6 +36,7 @@ class Delivery:
     county: County
     data_date: dt.date
     contract_hash: str
+    memory: Memory | None = None
 
     @property
     def scope(self) -> list[str] | None:
@@ -122,13 +126,7 @@ class Reader:
                     yield Piece(delivery, layer=layer)
                     with closing(_ahead(layer.batches, 1)) as batches:
                         for batch in batches:
-                            clean = clean_batch(
-                                batch,
-                                layer,
-                                delivery.reads_by,
-                                delivery.county,
-                                delivery.manner,
-                            )
+                            clean = _clean(batch, layer, delivery)
                             yield Piece(delivery, batch=clean, rows=len(batch.row_number))
                             if self._is_past(later):
                                 break
@@ -139,6 +137,22 @@ class Reader:
     def _is_past(self, later: list[Delivery]) -> bool:
         """Whether one of the later deliveries is wanted already."""
         return any(self._wanted is other for other in later)
+
+
+def _clean(batch: RawBatch, layer: OpenLayer, delivery: Delivery) -> CleanBatch:
+    """Clean what is not known from the last delivery."""
+    terms = (layer, delivery.reads_by, delivery.county, delivery.manner)
+    if layer.match.is_melted or delivery.source.is_changes:
+        return clean_batch(batch, *terms)
+    hashes = source_hashes(batch, context_of(layer, delivery.contract_hash))
+    known = (delivery.memory or Memory(())).find(hashes)
+    is_new = np.array([row is None for row in known], dtype=bool)
+    clean = None
+    if is_new.all():
+        clean = clean_batch(batch, *terms)
+    elif is_new.any():
+        clean = clean_batch(part_of(batch, is_new), *terms)
+    return with_known(clean, batch, hashes, known)
 
 
 def _open(delivery: Delivery) -> AbstractContextManager[OpenLayer]:

@@ -13,7 +13,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, LiteralString
 
 import psycopg
@@ -26,6 +26,7 @@ from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.clean import MELT_STRIDE, CleanBatch, county_hash
 from pipeline.feeds.contracts import FEEDS, Contract, County
 from pipeline.feeds.discover import SourceFile
+from pipeline.feeds.memory import Memory
 from pipeline.feeds.reader import Delivery, Reader
 
 STEP = "load_feeds"
@@ -103,7 +104,7 @@ def load_sources(
         else:
             deliveries.append(delivery)
     with driver.transaction():
-        unread = _unread(driver, deliveries)
+        deliveries, unread = _unread(driver, deliveries)
     with closing(Reader(unread)) as reader:
         for delivery in deliveries:
             source = delivery.source
@@ -123,16 +124,45 @@ def load_sources(
     return results
 
 
-def _unread(driver: _Driver, deliveries: list[Delivery]) -> list[Delivery]:
-    """Deliveries that may be new: those not known yet, and all later ones of the same feed."""
+def _unread(driver: _Driver, deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
+    """All deliveries, and those that may be new: not known yet, or later than such a one of its feed.
+
+    Of these the first of each feed and scope remembers the rows of the last delivery.
+    """
     feeds: set[str] = set()
+    every: list[Delivery] = []
     unread: list[Delivery] = []
     with driver.cursor() as cursor:
-        for delivery in deliveries:
+        for one in deliveries:
+            delivery = one
             if delivery.source.feed in feeds or not _is_known(cursor, delivery):
+                if delivery.source.feed not in feeds:
+                    delivery = replace(delivery, memory=_remember(cursor, delivery))
                 feeds.add(delivery.source.feed)
                 unread.append(delivery)
-    return unread
+            every.append(delivery)
+    return every, unread
+
+
+def _remember(cursor: psycopg.Cursor[Any], delivery: Delivery) -> Memory | None:
+    """The clean rows of the last delivery of the same feed, scope and contract up to its day."""
+    cursor.execute(
+        f"""
+        SELECT r.source_hash, r.key, r.scope_key, r.part, r.row_hash
+        FROM ops.delivered AS r
+        WHERE r.source_hash IS NOT NULL AND r.delivery_id = (
+          SELECT d.delivery_id
+          FROM ops.delivery AS d
+          WHERE {_SAME_SCOPE} AND d.contract_hash = %(contract_hash)s AND d.state IN ('loaded', 'consumed')
+            AND d.data_date <= %(data_date)s
+          ORDER BY d.data_date DESC, d.delivery_id DESC
+          LIMIT 1
+        )
+        """,  # noqa: S608 - a constant of this module
+        delivery.identity,
+    )
+    rows = cursor.fetchall()
+    return Memory(rows) if rows else None
 
 
 def _driver(connection: Connection) -> _Driver:
@@ -385,7 +415,7 @@ def _create_stage(cursor: psycopg.Cursor[Any], feed: str) -> None:
             """
             CREATE TEMP TABLE stage (
               row_number integer, file_row integer, key text COLLATE "C", subject text,
-              scope_key text COLLATE "C", part text COLLATE "C", outcome text, {}
+              scope_key text COLLATE "C", part text COLLATE "C", source_hash bytea, outcome text, {}
             ) ON COMMIT DROP
             """
         ).format(sql.SQL(", ").join(columns))
@@ -543,9 +573,10 @@ def _keep(
               )
               RETURNING row_hash
             )
-            INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, part, row_hash, outcome)
+            INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, part, source_hash, row_hash, outcome)
             SELECT
               {delivery_id}, s.row_number, s.key, s.scope_key, s.part,
+              CASE WHEN s.outcome IS NULL THEN s.source_hash END,
               CASE WHEN s.outcome IS DISTINCT FROM 'quarantined' THEN s.row_hash END,
               coalesce(
                 s.outcome,

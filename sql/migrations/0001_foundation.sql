@@ -136,6 +136,7 @@ CREATE TABLE ops.delivered (
   key text COLLATE "C",
   scope_key text COLLATE "C",
   part text COLLATE "C",
+  source_hash bytea,
   row_hash bytea,
   outcome text NOT NULL CHECK (outcome IN ('kept', 'unchanged', 'quarantined', 'carried')),
   PRIMARY KEY (delivery_id, row_number)
@@ -297,6 +298,24 @@ AS $$
 $$;
 COMMENT ON FUNCTION ops.marked_columns(jsonb, text, text) IS 'Column list of marks for dynamic SQL';
 
+-- Few rows are looked up by index; of many a misjudged anti join must not become a loop over both tables.
+-- Holds until the calling function ends, which sets it back.
+CREATE FUNCTION ops.allow_loops(next_rows bigint, step_name text, scope_kind text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  few CONSTANT bigint := 5000;
+  keys bigint := few + 1;
+BEGIN
+  IF step_name IS NOT NULL AND next_rows <= few THEN
+    SELECT count(*) INTO keys FROM ops.scope AS s WHERE s.step = step_name AND s.kind = scope_kind;
+  END IF;
+  PERFORM set_config('enable_nestloop', CASE WHEN keys <= few THEN 'on' ELSE 'off' END, true);
+END
+$$;
+COMMENT ON FUNCTION ops.allow_loops(bigint, text, text) IS 'Whether the calling function may use nested loops';
+
 -- Make target equal to next within the scope, touching only the rows that differ; mark what changed.
 --   key        columns that identify a row
 --   scope      column of target whose values are looked up in ops.scope; NULL: the whole table
@@ -308,7 +327,7 @@ CREATE FUNCTION ops.replace_rows(
 )
 RETURNS TABLE (inserted bigint, updated bigint, deleted bigint, unchanged bigint)
 LANGUAGE plpgsql
--- A misjudged anti join must not become a loop over both tables.
+-- ops.allow_loops decides; set here so that it is set back in the end
 SET enable_nestloop = off
 AS $$
 DECLARE
@@ -326,6 +345,7 @@ DECLARE
   stray bigint;
 BEGIN
   EXECUTE format('SELECT count(*) FROM %s', next) INTO total;
+  PERFORM ops.allow_loops(total, CASE WHEN scope IS NOT NULL THEN step END, scope_kind);
   IF scope IS NOT NULL THEN
     EXECUTE format(
       'SELECT count(*) FROM %s AS n WHERE NOT EXISTS (
@@ -373,7 +393,7 @@ CREATE FUNCTION ops.version_rows(
 )
 RETURNS TABLE (inserted bigint, updated bigint, deleted bigint, unchanged bigint)
 LANGUAGE plpgsql
--- A misjudged anti join must not become a loop over both tables.
+-- ops.allow_loops decides; set here so that it is set back in the end
 SET enable_nestloop = off
 AS $$
 DECLARE
@@ -387,6 +407,7 @@ DECLARE
   opened bigint;
 BEGIN
   EXECUTE format('SELECT count(*) FROM %s', next) INTO total;
+  PERFORM ops.allow_loops(total, step, scope_kind);
   EXECUTE format('CREATE TEMP TABLE changed_row ON COMMIT DROP AS SELECT %s FROM %s AS n LIMIT 0', marked_n, next);
   EXECUTE format(
     'WITH gone AS (

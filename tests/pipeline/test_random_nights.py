@@ -515,7 +515,8 @@ class County:
                 outcome = "kept" if cursor.rowcount else "unchanged"
             counts[outcome] += 1
             cursor.execute(
-                "INSERT INTO ops.delivered VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                "INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, part, row_hash, outcome)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s)",
                 (
                     number,
                     place,
@@ -529,7 +530,7 @@ class County:
         for place, key in enumerate(sorted(taken_out), start=len(data) + 1):
             counts["kept"] += 1
             cursor.execute(
-                "INSERT INTO ops.delivered VALUES (%s, %s, %s, NULL, NULL, NULL, 'kept')",
+                "INSERT INTO ops.delivered (delivery_id, row_number, key, outcome) VALUES (%s, %s, %s, 'kept')",
                 (number, place, key),
             )
         parts = None

@@ -130,6 +130,10 @@ def test_sql_names_only_declared_tables(step) -> None:
     views = {
         "core.open_record",
         "core.applied_correction",
+        "core.usable_correction",
+        "core.current_answer",
+        "core.delivered_value",
+        "ops.refused_correction",
         "derived.right_in_place",
         "derived.lease_in_place",
         "derived.decision_in_place",

@@ -455,3 +455,56 @@ def test_real_data(databases, shared_data, tmp_path, name, crs, folder, files, e
     assert {f: (r.row_count, r.quarantined_count) for f, r in results.items()} == expected
     assert all(r.state == "known" for r in loader(contracts=contracts, county=county))
     engine.dispose()
+
+
+def test_what_came_before_is_not_cleaned_again(load, monkeypatch):
+    """Only rows that differ, or were doubtful, are looked at; the outcome is the same as of all."""
+    seen = []
+
+    def watched(batch, *terms):
+        seen.append(batch.row_number.tolist())
+        return reader_clean(batch, *terms)
+
+    reader_clean = reader.clean_batch
+    monkeypatch.setattr(reader, "clean_batch", watched)
+    first = parcels(*range(1, 31))
+    first.loc[4, "ZDMJ"] = -1.0
+    load.put("2026-06-01/ZD.gpkg", first)
+    load()
+    assert seen == [list(range(1, 31))]
+    seen.clear()
+    second = parcels(*range(2, 33))
+    second.loc[3, "ZDMJ"] = -1.0
+    second.loc[7, "ZDMJ"] = 99.0
+    load.put("2026-06-02/ZD.gpkg", second)
+    (_, result) = load()
+    # rows 4 (doubtful), 8 (another area), 30 and 31 (new parcels)
+    assert seen == [[4, 8, 30, 31]]
+    assert (result.row_count, result.kept_count, result.unchanged_count) == (31, 3, 28)
+    said = "SELECT row_number, key, scope_key, part, row_hash, source_hash, outcome FROM ops.delivered ORDER BY 1"
+    with_memory = load.query(said.replace("ORDER", "WHERE delivery_id = 2 ORDER")), load.rules()
+    with load.engine.begin() as connection:
+        for table in ("ops.issue", "ops.delivered", "ops.delivery", "raw.parcel"):
+            connection.execute(text(f"DELETE FROM {table}"))
+    monkeypatch.setattr(load_feeds, "_remember", lambda *_: None)
+    load()
+    number = load.query("SELECT max(delivery_id) FROM ops.delivery")[0][0]
+    without = load.query(said.replace("ORDER", f"WHERE delivery_id = {number} ORDER")), load.rules()
+    assert with_memory == without
+
+
+def test_under_another_contract_everything_is_cleaned_again(load, monkeypatch):
+    seen = []
+    reader_clean = reader.clean_batch
+    monkeypatch.setattr(
+        reader,
+        "clean_batch",
+        lambda batch, *terms: seen.append(len(batch.row_number)) or reader_clean(batch, *terms),
+    )
+    load.put("2026-06-01/ZD.gpkg", parcels(1, 2, 3))
+    load()
+    load.put("2026-06-02/ZD.gpkg", parcels(1, 2, 3, 4))
+    other = County("330299", "EPSG:4549", parcel_scheme=r"\d{12}[GJZ][A-Z]\d{5}")
+    load(county=other)
+    # the first file is another delivery under the other contract, too
+    assert seen == [3, 3, 4]

@@ -22,6 +22,8 @@ live AS (
   SELECT l.key, l.row_hash, l.delivery_id
   FROM ops.live_row('parcel') AS l
   JOIN scope AS s ON s.key = l.key
+  -- most nights nothing of this feed is new
+  WHERE EXISTS (SELECT 1 FROM scope)
 ),
 differing AS MATERIALIZED (
   SELECT

@@ -1,0 +1,200 @@
+"""Rows that came before: what is delivered again word for word need not be cleaned again.
+
+A night's file holds a whole feed of which some hundred rows are new. Each delivered row is known by a
+hash of all that cleaning looks at; one that was clean last time is taken over with the key and the
+content hash that it had then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from pipeline.feeds.batch import OpenLayer, RawBatch
+from pipeline.feeds.clean import CleanBatch
+
+_MISSING = "\x1d"
+_NEXT = "\x1f"
+_SIZE = 16
+
+
+@dataclass(frozen=True)
+class KnownRow:
+    """What became of a clean row of the last delivery."""
+
+    key: str
+    scope_key: str | None
+    part: str | None
+    row_hash: bytes
+
+
+class Memory:
+    """Clean rows of the last delivery of a feed and scope, by the hash of what was delivered."""
+
+    def __init__(self, rows: Iterable[tuple[bytes, str, str | None, str | None, bytes]]) -> None:
+        self._known = {bytes(row[0]): KnownRow(*row[1:4], bytes(row[4])) for row in rows}
+
+    def __len__(self) -> int:
+        """How many rows are known."""
+        return len(self._known)
+
+    def find(self, hashes: list[bytes]) -> list[KnownRow | None]:
+        """The known row of each hash, None where there is none.
+
+        Shape:  hashes in, as many rows or None out.
+        Units:  none.
+        CRS:    none.
+        Errors: none.
+        Source: docs/decisions/0011-fast-where-it-is-cheap.md.
+        """
+        return [self._known.get(digest) for digest in hashes]
+
+
+def context_of(layer: OpenLayer, contract_hash: str) -> bytes:
+    """All that cleaning takes from elsewhere than the row: contract, headings, units, encoding, CRS.
+
+    Shape:  an opened layer and the hash of its contract and county in; 16 bytes out.
+    Units:  none.
+    CRS:    part of it.
+    Errors: none.
+    Source: docs/decisions/0011-fast-where-it-is-cheap.md.
+    """
+    match = layer.match
+    said = repr(
+        (
+            contract_hash,
+            layer.headings,
+            sorted(match.positions.items()),
+            sorted(match.units.items()),
+            layer.crs,
+            layer.encoding,
+            layer.is_spreadsheet,
+            layer.has_geometry,
+        )
+    )
+    return hashlib.blake2b(said.encode(), digest_size=_SIZE).digest()
+
+
+def source_hashes(batch: RawBatch, context: bytes) -> list[bytes]:
+    """Hash each delivered row: its cells, which of them were numbers, its shape.
+
+    Shape:  a batch and its context in; 16 bytes per row out.
+    Units:  as delivered.
+    CRS:    the county's.
+    Errors: none.
+    Source: docs/decisions/0011-fast-where-it-is-cheap.md.
+    """
+    cells: list[pa.Array] = []
+    for column, is_number in zip(batch.columns, batch.numeric, strict=True):
+        text = pa.array(column, pa.large_string(), from_pandas=True)
+        cells.append(text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text)
+        if is_number is not None:
+            cells.append(pa.array(np.where(is_number, "n", "t"), pa.large_string()))
+    count = len(batch.row_number)
+    texts: list[str] = [""] * count
+    if cells:
+        joined = pc.binary_join_element_wise(
+            *cells,
+            pa.scalar(_NEXT, pa.large_string()),
+            null_handling="replace",
+            null_replacement=_MISSING,
+        )
+        texts = joined.to_pylist()
+    shapes: npt.NDArray[np.object_] = np.full(count, None, dtype=object)
+    if batch.geometry is not None:
+        shapes = np.asarray(shapely.to_wkb(batch.geometry, byte_order=1), dtype=object)
+    start = hashlib.blake2b(context, digest_size=_SIZE)
+    hashes: list[bytes] = []
+    for text, shape in zip(texts, shapes, strict=True):
+        digest = start.copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        if shape is not None:
+            digest.update(b"\x1c")
+            digest.update(shape)
+        hashes.append(digest.digest())
+    return hashes
+
+
+def part_of(batch: RawBatch, rows: npt.NDArray[np.bool_]) -> RawBatch:
+    """Some rows of a batch.
+
+    Shape:  a batch and which of its rows in; a batch out.
+    Units:  as delivered.
+    CRS:    the county's.
+    Errors: none.
+    Source: none.
+    """
+    return replace(
+        batch,
+        row_number=batch.row_number[rows],
+        columns=[column[rows].reset_index(drop=True) for column in batch.columns],
+        numeric=[None if is_number is None else is_number[rows] for is_number in batch.numeric],
+        geometry=None if batch.geometry is None else batch.geometry[rows],
+    )
+
+
+def with_known(
+    clean: CleanBatch | None,
+    batch: RawBatch,
+    hashes: list[bytes],
+    known: list[KnownRow | None],
+) -> CleanBatch:
+    """Put the known rows of a batch beside those that were cleaned, and mark which are clean.
+
+    A known row has no content here: its content hash leads to the content that is stored. Rows with the
+    name of a person in their key are cleaned each time: what may be shown of it is not kept.
+
+    Shape:  what was cleaned (None: nothing), the batch, its hashes and what is known of them in; rows of
+            the whole batch with ``source_hash``, and the issues, out.
+    Units:  as CleanBatch.
+    CRS:    the county's.
+    Errors: none.
+    Source: docs/decisions/0011-fast-where-it-is-cheap.md.
+    """
+    again = [place for place, row in enumerate(known) if row is not None]
+    found = [row for row in known if row is not None]
+    old = pd.DataFrame(
+        {
+            "row_number": batch.row_number[again],
+            "file_row": batch.row_number[again],
+            "key": pd.Series([row.key for row in found], dtype="str"),
+            "subject": pd.Series([row.key for row in found], dtype="str"),
+            "scope_key": pd.Series([row.scope_key for row in found], dtype="str"),
+            "part": pd.Series([row.part for row in found], dtype="str"),
+            "row_hash": pd.Series([row.row_hash for row in found], dtype=object),
+            "source_hash": pd.Series([hashes[place] for place in again], dtype=object),
+        }
+    )
+    if clean is None:
+        issues = {name: pd.Series(dtype="str") for name in CleanBatch.ISSUES}
+        return CleanBatch(old, pd.DataFrame(issues))
+    fresh = clean.rows
+    doubtful = set(clean.issues["row_number"])
+    by_number = dict(zip(batch.row_number.tolist(), hashes, strict=True))
+    fresh["source_hash"] = pd.Series(
+        [
+            by_number[number]
+            if content is not None and key == subject and number not in doubtful
+            else None
+            for number, content, key, subject in zip(
+                fresh["row_number"], fresh["row_hash"], fresh["key"], fresh["subject"], strict=True
+            )
+        ],
+        fresh.index,
+        dtype=object,
+    )
+    if not found:
+        return clean
+    rows = pd.concat([fresh, old], ignore_index=True)
+    for name in rows.columns:
+        if fresh[name].dtype == object:
+            rows[name] = rows[name].astype(object).where(rows[name].notna(), None)
+    return CleanBatch(rows, clean.issues)

@@ -1,0 +1,106 @@
+"""Rows that came before word for word are taken over; whatever cleaning looks at makes another row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import Point
+
+from pipeline.feeds.batch import OpenLayer, RawBatch
+from pipeline.feeds.headings import Match
+from pipeline.feeds.memory import Memory, context_of, part_of, source_hashes
+
+
+def batch(*rows: tuple[str | None, ...], **options: object) -> RawBatch:
+    columns = [pd.Series(list(column), dtype="str") for column in zip(*rows, strict=True)]
+    base = RawBatch(np.arange(1, len(rows) + 1), columns, [None] * len(columns))
+    return replace(base, **options)  # type: ignore[arg-type]
+
+
+def layer(**options: object) -> OpenLayer:
+    match = Match({"name": (0,)}, {}, (), is_melted=False)
+    base = OpenLayer("sheet", ["名称", "面积"], match, iter(()), crs="EPSG:4549", encoding="utf-8")
+    return replace(base, **options)  # type: ignore[arg-type]
+
+
+CONTEXT = context_of(layer(), "contract")
+
+
+def test_the_same_row_has_the_same_hash_wherever_it_stands() -> None:
+    one = source_hashes(batch(("a", "1"), ("b", "2")), CONTEXT)
+    other = source_hashes(batch(("b", "2"), ("c", None), ("a", "1")), CONTEXT)
+    assert one == [other[2], other[0]]
+    assert len(set(other)) == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        batch(("a", "2")),
+        batch(("a", None)),
+        batch(("a1", "")),
+        batch(("1", "a")),
+        # digits may be lost in a cell that was a number
+        batch(("a", "1"), numeric=[None, np.array([True])]),
+        batch(("a", "1"), geometry=np.array([Point(1, 2)], dtype=object)),
+    ],
+)
+def test_another_row_has_another_hash(other: RawBatch) -> None:
+    assert source_hashes(batch(("a", "1")), CONTEXT) != source_hashes(other, CONTEXT)
+
+
+def test_shapes_are_told_apart() -> None:
+    shapes = [np.array([Point(*place)], dtype=object) for place in ((1, 2), (1, 2.000001), (1, 2))]
+    one, other, same = (source_hashes(batch(("a",), geometry=s), CONTEXT) for s in shapes)
+    assert one == same != other
+
+
+@pytest.mark.parametrize(
+    ("options", "contract"),
+    [
+        ({"headings": ["名称", "土地面积"]}, "contract"),
+        ({"match": Match({"name": (1,)}, {}, (), is_melted=False)}, "contract"),
+        ({"match": Match({"name": (0,)}, {1: "mu"}, (), is_melted=False)}, "contract"),
+        ({"crs": "EPSG:4548"}, "contract"),
+        ({"encoding": "gb18030"}, "contract"),
+        ({"is_spreadsheet": True}, "contract"),
+        ({}, "another contract"),
+    ],
+)
+def test_what_is_read_otherwise_is_not_known(options: dict[str, object], contract: str) -> None:
+    assert context_of(layer(**options), contract) != CONTEXT
+
+
+def test_a_memory_gives_back_what_it_was_told() -> None:
+    hashes = source_hashes(batch(("a", "1"), ("b", "2")), CONTEXT)
+    memory = Memory([(hashes[1], "B", "330299001", "2025", b"content")])
+    nothing, found = memory.find(hashes)
+    assert nothing is None
+    assert found is not None
+    assert (found.key, found.scope_key, found.part, found.row_hash) == (
+        "B",
+        "330299001",
+        "2025",
+        b"content",
+    )
+    assert len(memory) == 1
+
+
+def test_a_part_keeps_rows_numbers_and_shapes_together() -> None:
+    whole = batch(
+        ("a", "1"),
+        ("b", "2"),
+        ("c", "3"),
+        numeric=[None, np.array([True, False, True])],
+        geometry=np.array([Point(0, 0), None, Point(2, 2)], dtype=object),
+    )
+    part = part_of(whole, np.array([True, False, True]))
+    assert part.row_number.tolist() == [1, 3]
+    assert [column.tolist() for column in part.columns] == [["a", "c"], ["1", "3"]]
+    assert part.numeric[1] is not None
+    assert part.numeric[1].tolist() == [True, True]
+    assert part.geometry is not None
+    assert part.geometry.tolist() == [Point(0, 0), Point(2, 2)]
