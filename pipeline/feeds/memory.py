@@ -8,7 +8,7 @@ content hash that it had then.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import shapely
 
 from pipeline.feeds.batch import OpenLayer, RawBatch
-from pipeline.feeds.clean import CleanBatch
+from pipeline.feeds.clean import HIDDEN, CleanBatch
 
 _MISSING = "\x1d"
 _NEXT = "\x1f"
@@ -28,19 +28,33 @@ _SIZE = 16
 
 @dataclass(frozen=True)
 class KnownRow:
-    """What became of a clean row of the last delivery."""
+    """What became of a clean row of the last delivery; ``subject`` is its key as it may be shown."""
 
     key: str
+    subject: str
     scope_key: str | None
     part: str | None
     row_hash: bytes
 
 
 class Memory:
-    """Clean rows of the last delivery of a feed and scope, by the hash of what was delivered."""
+    """Clean rows of the last delivery of a feed and scope, by the hash of what was delivered.
 
-    def __init__(self, rows: Iterable[tuple[bytes, str, str | None, str | None, bytes]]) -> None:
-        self._known = {bytes(row[0]): KnownRow(*row[1:4], bytes(row[4])) for row in rows}
+    ``rows``: source hash, key, whether the key names a person, scope key, part, content hash.
+    ``personal``: which columns of the key do, where there is one.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[tuple[bytes, str, bool, str | None, str | None, bytes]],
+        personal: Sequence[bool] = (),
+    ) -> None:
+        self._known = {
+            source: KnownRow(
+                key, _shown(key, personal) if has_person else key, scope, part, content
+            )
+            for source, key, has_person, scope, part, content in rows
+        }
 
     def __len__(self) -> int:
         """How many rows are known."""
@@ -56,6 +70,14 @@ class Memory:
         Source: docs/decisions/0011-fast-where-it-is-cheap.md.
         """
         return [self._known.get(digest) for digest in hashes]
+
+
+def _shown(key: str, personal: Sequence[bool]) -> str:
+    """A key without the name of a person."""
+    parts = key.split("|", len(personal) - 1)
+    return "|".join(
+        HIDDEN if is_personal else part for part, is_personal in zip(parts, personal, strict=True)
+    )
 
 
 def context_of(layer: OpenLayer, contract_hash: str) -> bytes:
@@ -149,8 +171,7 @@ def with_known(
 ) -> CleanBatch:
     """Put the known rows of a batch beside those that were cleaned, and mark which are clean.
 
-    A known row has no content here: its content hash leads to the content that is stored. Rows with the
-    name of a person in their key are cleaned each time: what may be shown of it is not kept.
+    A known row has no content here: its content hash leads to the content that is stored.
 
     Shape:  what was cleaned (None: nothing), the batch, its hashes and what is known of them in; rows of
             the whole batch with ``source_hash``, and the issues, out.
@@ -166,7 +187,7 @@ def with_known(
             "row_number": batch.row_number[again],
             "file_row": batch.row_number[again],
             "key": pd.Series([row.key for row in found], dtype="str"),
-            "subject": pd.Series([row.key for row in found], dtype="str"),
+            "subject": pd.Series([row.subject for row in found], dtype="str"),
             "scope_key": pd.Series([row.scope_key for row in found], dtype="str"),
             "part": pd.Series([row.part for row in found], dtype="str"),
             "row_hash": pd.Series([row.row_hash for row in found], dtype=object),
@@ -181,12 +202,8 @@ def with_known(
     by_number = dict(zip(batch.row_number.tolist(), hashes, strict=True))
     fresh["source_hash"] = pd.Series(
         [
-            by_number[number]
-            if content is not None and key == subject and number not in doubtful
-            else None
-            for number, content, key, subject in zip(
-                fresh["row_number"], fresh["row_hash"], fresh["key"], fresh["subject"], strict=True
-            )
+            by_number[number] if content is not None and number not in doubtful else None
+            for number, content in zip(fresh["row_number"], fresh["row_hash"], strict=True)
         ],
         fresh.index,
         dtype=object,

@@ -148,7 +148,7 @@ def _remember(cursor: psycopg.Cursor[Any], delivery: Delivery) -> Memory | None:
     """The clean rows of the last delivery of the same feed, scope and contract up to its day."""
     cursor.execute(
         f"""
-        SELECT r.source_hash, r.key, r.scope_key, r.part, r.row_hash
+        SELECT r.source_hash, r.key, r.has_person, r.scope_key, r.part, r.row_hash
         FROM ops.delivered AS r
         WHERE r.source_hash IS NOT NULL AND r.delivery_id = (
           SELECT d.delivery_id
@@ -162,7 +162,9 @@ def _remember(cursor: psycopg.Cursor[Any], delivery: Delivery) -> Memory | None:
         delivery.identity,
     )
     rows = cursor.fetchall()
-    return Memory(rows) if rows else None
+    contract = delivery.contract
+    personal = [contract.columns[name].personal for name in contract.key]
+    return Memory(rows, personal) if rows else None
 
 
 def _driver(connection: Connection) -> _Driver:
@@ -573,9 +575,9 @@ def _keep(
               )
               RETURNING row_hash
             )
-            INSERT INTO ops.delivered (delivery_id, row_number, key, scope_key, part, source_hash, row_hash, outcome)
+            INSERT INTO ops.delivered (delivery_id, row_number, key, has_person, scope_key, part, source_hash, row_hash, outcome)
             SELECT
-              {delivery_id}, s.row_number, s.key, s.scope_key, s.part,
+              {delivery_id}, s.row_number, s.key, coalesce(s.key <> s.subject, false), s.scope_key, s.part,
               CASE WHEN s.outcome IS NULL THEN s.source_hash END,
               CASE WHEN s.outcome IS DISTINCT FROM 'quarantined' THEN s.row_hash END,
               coalesce(

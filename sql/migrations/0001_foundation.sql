@@ -134,6 +134,7 @@ CREATE TABLE ops.delivered (
   delivery_id integer NOT NULL,
   row_number integer NOT NULL,
   key text COLLATE "C",
+  has_person boolean NOT NULL DEFAULT false,
   scope_key text COLLATE "C",
   part text COLLATE "C",
   source_hash bytea,

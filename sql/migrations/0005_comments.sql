@@ -342,6 +342,7 @@ BEGIN
         ('ops', 'delivery', 'detail', '明细 Details of reading'),
         ('ops', 'delivered', 'scope_key', '范围键 Township or place the row stands for'),
         ('ops', 'delivered', 'part', '年份 Survey or data year of the row'),
+        ('ops', 'delivered', 'has_person', '含个人姓名 Whether the key holds the name of a person'),
         ('ops', 'delivered', 'source_hash', '来件指纹 Hash of the row as delivered, where it was clean'),
         ('ops', 'delivered', 'outcome', '去向 Kept, unchanged, quarantined or carried over'),
         ('ops', 'issue', 'issue_id', '问题编号 Issue'),

@@ -481,7 +481,7 @@ def test_what_came_before_is_not_cleaned_again(load, monkeypatch):
     # rows 4 (doubtful), 8 (another area), 30 and 31 (new parcels)
     assert seen == [[4, 8, 30, 31]]
     assert (result.row_count, result.kept_count, result.unchanged_count) == (31, 3, 28)
-    said = "SELECT row_number, key, scope_key, part, row_hash, source_hash, outcome FROM ops.delivered ORDER BY 1"
+    said = "SELECT row_number, key, has_person, scope_key, part, row_hash, source_hash, outcome FROM ops.delivered ORDER BY 1"
     with_memory = load.query(said.replace("ORDER", "WHERE delivery_id = 2 ORDER")), load.rules()
     with load.engine.begin() as connection:
         for table in ("ops.issue", "ops.delivered", "ops.delivery", "raw.parcel"):

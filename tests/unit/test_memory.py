@@ -76,7 +76,7 @@ def test_what_is_read_otherwise_is_not_known(options: dict[str, object], contrac
 
 def test_a_memory_gives_back_what_it_was_told() -> None:
     hashes = source_hashes(batch(("a", "1"), ("b", "2")), CONTEXT)
-    memory = Memory([(hashes[1], "B", "330299001", "2025", b"content")])
+    memory = Memory([(hashes[1], "B", False, "330299001", "2025", b"content")])
     nothing, found = memory.find(hashes)
     assert nothing is None
     assert found is not None
@@ -87,6 +87,18 @@ def test_a_memory_gives_back_what_it_was_told() -> None:
         b"content",
     )
     assert len(memory) == 1
+
+
+def test_the_name_of_a_person_is_not_shown() -> None:
+    rows = [
+        (b"1", "P|1|王|某", True, None, None, b"x"),
+        (b"2", "P|1|91330299", False, None, None, b"y"),
+    ]
+    person, firm = Memory(rows, [False, False, True]).find([b"1", b"2"])
+    assert person is not None
+    assert firm is not None
+    assert (person.key, person.subject) == ("P|1|王|某", "P|1|…")
+    assert (firm.key, firm.subject) == ("P|1|91330299", "P|1|91330299")
 
 
 def test_a_part_keeps_rows_numbers_and_shapes_together() -> None:

@@ -66,7 +66,7 @@ certified AS (
     r.certificate_key, r.parcel_code, min(r.record_key) AS record_key, min(r.named_code) AS named_code,
     bool_and(r.is_unclear) AS is_unclear
   FROM held AS r
-  WHERE r.certificate_key IS NOT NULL
+  WHERE r.certificate_key IN (SELECT e.certificate_key FROM enterprise AS e)
   GROUP BY r.certificate_key, r.parcel_code
 ),
 certificate AS (
