@@ -305,7 +305,7 @@ def nightly(workspace: Workspace = None, as_of: AsOf = None) -> None:
     from pipeline.nightly import nightly as run_tonight
     from pipeline.outputs.console import plain
 
-    line, error = run_tonight(_settings(workspace), _date(as_of))
+    line, error = run_tonight(lambda: _settings(workspace), _date(as_of))
     sys.stdout.write(json.dumps(plain(line), ensure_ascii=False) + "\n")
     if error is not None:
         raise error

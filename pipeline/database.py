@@ -384,9 +384,14 @@ def write_next(
     connection.execute(text(f"DROP TABLE {next_name}"))
     counts = Counts(row.inserted, row.updated, row.deleted, row.unchanged)
     # the scope may be small where the table is not
-    if counts.written and connection.execute(
-        text("SELECT :written > 0.1 * greatest(c.reltuples, 1) FROM pg_class AS c WHERE c.oid = CAST(:t AS regclass)"),
-        {"written": counts.written, "t": output.table},
-    ).scalar_one():
+    if (
+        counts.written
+        and connection.execute(
+            text(
+                "SELECT :written > 0.1 * greatest(c.reltuples, 1) FROM pg_class AS c WHERE c.oid = CAST(:t AS regclass)"
+            ),
+            {"written": counts.written, "t": output.table},
+        ).scalar_one()
+    ):
         connection.execute(text(f"ANALYZE {output.table}"))
     return counts

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
 
-from pipeline.database import database_errors, empty_table, take_run_lock
+from pipeline.database import (
+    create_next,
+    database_errors,
+    empty_table,
+    read_sql,
+    take_run_lock,
+    write_next,
+)
 from pipeline.errors import UsageError
 from pipeline.ledger import last_run, layer_hash
 from pipeline.settings import Settings
@@ -163,6 +170,7 @@ def _go_back(connection: Connection, settings: Settings, moment: Moment) -> None
         ),
         run,
     )
+    _renew_issues(connection, moment)
     mark_dates(connection, last.as_of, moment.as_of)
     vintage = vintage_of(connection, settings)
     common: dict[str, object] = {
@@ -187,6 +195,23 @@ def _go_back(connection: Connection, settings: Settings, moment: Moment) -> None
         ),
         {**run, "as_of": moment.as_of, "data_year": moment.data_year},
     )
+
+
+def _renew_issues(connection: Connection, moment: Moment) -> None:
+    """What there was to say of corrections: of those that were known, with the records of then."""
+    step = STEPS[0]
+    issues = next(output for output in step.outputs if output.owned)
+    empty_table(connection, "ops.scope")
+    connection.execute(
+        text(
+            "INSERT INTO ops.scope (step, kind, key) "
+            "SELECT DISTINCT CAST(:step AS text), CAST(:kind AS text), c.key FROM core.correction AS c"
+        ),
+        {"step": step.name, "kind": issues.kind},
+    )
+    query = read_sql(*step.sql_folder, f"{issues.name}.sql")
+    name = create_next(connection, issues, query, {"as_of": moment.as_of})
+    write_next(connection, issues, name, step.name, moment.run_id)
 
 
 def _rewind(connection: Connection, table: str, marks: str, run: dict[str, int]) -> None:

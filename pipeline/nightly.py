@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -26,43 +27,59 @@ _STATES: Final[tuple[tuple[type[DiqiError], str], ...]] = (
 )
 
 
-def nightly(settings: Settings, as_of: dt.date) -> tuple[dict[str, Any], DiqiError | None]:
+def nightly(
+    read_settings: Callable[[], Settings], as_of: dt.date
+) -> tuple[dict[str, Any], Exception | None]:
     """Run once; say in one mapping what came of it.
 
-    Shape:  settings and the business date in; what monitoring reads, and the error of a night that
-            published nothing, out. Always there: state, exit_code, as_of, seconds, message.
+    Shape:  what reads the settings, and the business date in; what monitoring reads, and the error of
+            a night that published nothing, out. Always there: state, exit_code, as_of, seconds,
+            message.
     Units:  seconds; areas in m2 as text; coverage as a ratio.
     CRS:    none.
-    Errors: none of DiqiError; a bug passes through.
+    Errors: none: what went wrong comes out.
     Source: docs/how-to-run-your-county.md.
     """
     began = time.monotonic()
     found: dict[str, Any] = {}
     drafts: list[Path] = []
 
+    settings: Settings | None = None
+
     def keep_draft(connection: Connection, result: RunResult) -> None:
         found.update(_shortened(result))
+        assert settings is not None  # noqa: S101 - there would be no run
         drafts.append(write_draft(connection, settings, result))
 
-    error: DiqiError | None = None
+    error: Exception | None = None
     try:
+        settings = read_settings()
         engine = open_database(settings)
         result = run(engine, settings, as_of=as_of, draft=keep_draft)
         found.update(_shortened(result))
         paths = write_files(engine, settings, result)
         found["report"] = str(paths["report"])
-    except DiqiError as caught:
+    except Exception as caught:  # noqa: BLE001 - monitoring must hear of bugs as well
         error = caught
         found |= {
             "state": next((name for kind, name in _STATES if isinstance(caught, kind)), "failed"),
-            "error": {"code": caught.code, "params": caught.params},
+            "error": {"code": caught.code, "params": caught.params}
+            if isinstance(caught, DiqiError)
+            else {"code": type(caught).__name__, "params": {}},
         }
         if drafts:
             found["report"] = str(drafts[-1])
-    message = both(error.code, error.params) if error else both(f"nightly.{_outcome(found)}", found)
+        message = (
+            both(caught.code, caught.params)
+            if isinstance(caught, DiqiError)
+            else both("nightly.bug", {"error": f"{type(caught).__name__}: {caught}"})
+        )
+        exit_code = caught.exit_code if isinstance(caught, DiqiError) else 1
+    else:
+        message, exit_code = both(f"nightly.{_outcome(found)}", found), 0
     return {
         "state": found.pop("state"),
-        "exit_code": error.exit_code if error else 0,
+        "exit_code": exit_code,
         "as_of": as_of,
         "seconds": round(time.monotonic() - began, 1),
         "message": " / ".join(message),

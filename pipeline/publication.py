@@ -25,6 +25,7 @@ from pipeline.steps.load_feeds import DeliveryResult
 FILES = {
     "project": "diqi.qgz",
     "project_gpkg": "diqi-gpkg.qgz",
+    "project_review": "diqi-review.qgz",
     "geopackage": "diqi.gpkg",
     "report": "report.html",
 }
@@ -133,6 +134,16 @@ def write_report_of(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     run: dict[str, Any] = {"title": settings.county.name}
+    shown = connection.execute(
+        text(
+            """
+            SELECT c.change, c.accepted, c.step_count
+            FROM ops.run_commit AS c JOIN layers.publication AS p ON p.run_id = c.run_id
+            """
+        )
+    ).one_or_none()
+    if shown is not None:
+        run |= {"change": shown.change, "accepted": shown.accepted, "steps": shown.step_count}
     if moment is not None:
         run |= {"state": "history", "run_id": moment.run_id, "as_of": moment.as_of.isoformat()}
         run["data_year"] = moment.data_year
@@ -220,8 +231,12 @@ def rollback_messages(result: Rollback) -> list[tuple[str, dict[str, object]]]:
 
 
 def gate_messages(result: RunResult) -> list[tuple[str, dict[str, object]]]:
-    """What the gate found, as codes and parameters."""
-    return [(one.code, one.params) for one in result.gate]
+    """What the gate found, as codes and parameters; what a person let pass is said as that."""
+    is_passed = result.accepted is not None
+    return [
+        (f"{one.code}.passed" if one.stops and is_passed else one.code, one.params)
+        for one in result.gate
+    ]
 
 
 def raise_if_stopped(result: RunResult) -> None:

@@ -238,6 +238,10 @@ class _Cleaner:
         numbers = pd.Series(self.batch.row_number, self.index)
         pieces: list[pd.DataFrame] = []
         filled = np.zeros(len(self.index), dtype=bool)
+        # a row that takes out and names no figure takes out all that the table has a column for
+        names_none = self.takes_out.copy()
+        for melted in self.contract.melt:
+            names_none &= self._delivered(f"melt:{melted.indicator}").isna().to_numpy(dtype=bool)
         for place, melted in enumerate(self.contract.melt, start=1):
             name = f"melt:{melted.indicator}"
             if name not in self.layer.match.positions:
@@ -245,7 +249,8 @@ class _Cleaner:
             column = Column(type="number", unit=melted.unit)
             value = self._typed(name, column, self._delivered(name), label=melted.indicator)
             is_broken = self.problem.get(name, np.zeros(len(self.index), dtype=bool))
-            chosen = (value.notna() | is_broken).to_numpy(dtype=bool) & ~self.bad
+            chosen = (value.notna() | is_broken | names_none).to_numpy(dtype=bool) & ~self.bad
+            is_broken = is_broken & ~self.takes_out
             filled |= chosen
             piece = base.assign(
                 indicator=melted.indicator, value=value, unit=UNIT_BASE[melted.unit][0]
@@ -253,24 +258,28 @@ class _Cleaner:
             piece["row_number"] = numbers * MELT_STRIDE + place
             piece["file_row"] = numbers
             piece["is_bad"] = is_broken
+            piece["takes_out"] = self.takes_out
             pieces.append(piece[chosen])
             self.fatal[melted.indicator] = is_broken & chosen
         empty = ~filled & ~self.bad
         self._report(empty, "row.no_values", "", _nothing(self.index), severity="notice")
-        rest = base.assign(row_number=numbers * MELT_STRIDE, file_row=numbers, is_bad=True)
+        rest = base.assign(
+            row_number=numbers * MELT_STRIDE, file_row=numbers, is_bad=True, takes_out=False
+        )
         pieces.append(rest[self.bad | empty])
         records = pd.concat(pieces, ignore_index=True)
         frame = pd.DataFrame(
             {n: _as_str(records.get(n), records.index) for n in self.contract.columns}
         )
-        good = ~records["is_bad"].to_numpy(dtype=bool)
+        kept = ~records["is_bad"].to_numpy(dtype=bool)
+        good = kept & ~records["takes_out"].to_numpy(dtype=bool)
         rows = records[["row_number", "file_row"]].copy()
         rows["key"] = _joined(frame, self.contract.key)
         rows["subject"] = _joined(self._shown(frame), self.contract.key)
         rows["scope_key"] = _nothing(rows.index)
         rows["part"] = frame[self.contract.part] if self.contract.part else _nothing(rows.index)
         rows["row_hash"] = _hashes(frame, None, good)
-        rows["outcome"] = _outcome(good)
+        rows["outcome"] = _outcome(kept)
         rows = pd.concat([rows, _only(frame, good)], axis=1)
         rows["extra"] = "{}"
         return CleanBatch(rows, self._issue_table(_joined(base, ("enterprise_code", "year"))))

@@ -51,7 +51,7 @@ class SourceFile:
     ``name`` is the path within the inbox; ``scope`` None means the whole county; ``data_date``
     None means that neither folder nor name gives a day. ``is_changes``: it holds what changed since
     the state of the day ``since`` (None: no day is given); ``takes_out``: the records that its rows
-    name are no more.
+    name are no more; ``is_yearly``: its period is the year before its day, as its name says no other.
     """
 
     path: Path
@@ -63,6 +63,7 @@ class SourceFile:
     is_changes: bool = False
     since: dt.date | None = None
     takes_out: bool = False
+    is_yearly: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def find_sources(
                     is_changes=is_changes or takes_out,
                     since=begins if is_changes or takes_out else None,
                     takes_out=takes_out,
+                    is_yearly=since is None and begins is not None,
                 )
             )
     return Discovery(sources, unknown)

@@ -19,7 +19,7 @@ Extent = tuple[float, float, float, float]
 
 SERVICE: Final = "diqi"
 GEOPACKAGE: Final = "diqi.gpkg"
-# The table that people fill in; a file has nobody who would read it.
+# The table that reviewers fill in.
 _FORM: Final = "correction"
 _FIRST_VIEW: Final = ("parcel", "township_coverage")
 # The oldest date a zip archive can hold.
@@ -31,11 +31,12 @@ def write_projects(
 ) -> list[Path]:
     """Write ``diqi.qgz`` (service ``diqi``) and ``diqi-gpkg.qgz`` (the GeoPackage beside it).
 
-    Neither holds a host, a user, a password or an absolute path. The same input gives the same
+    ``diqi-review.qgz`` is the first with the table of corrections, for those who may fill it in: QGIS
+    asks whoever may not read a table what to do about it. None holds a host, a user, a password or an absolute path. The same input gives the same
     bytes.
 
     Shape:  the county's CRS, a title, the folder and, where known, xmin, ymin, xmax, ymax of the
-            first view in; the two files out.
+            first view in; the three files out.
     Units:  extent in the unit of the CRS.
     CRS:    EPSG:``srid``.
     Errors: SettingsError export.not_writable.
@@ -44,12 +45,17 @@ def write_projects(
     template = data_path("gis_layers", "project.qgs.in").read_text(encoding="utf-8")
     frame = _fill(template, srid, title, extent)
     written = []
-    for name, provider in (("diqi", "postgres"), ("diqi-gpkg", "ogr")):
+    kinds = (
+        ("diqi", "postgres", False),
+        ("diqi-gpkg", "ogr", False),
+        ("diqi-review", "postgres", True),
+    )
+    for name, provider, has_form in kinds:
         content = frame.replace("@PROVIDER@", provider)
         for layer in read_layers().values():
             source = _service_source(layer, srid) if provider == "postgres" else _file_source(layer)
             content = content.replace(f"@SOURCE:{layer.name}@", _xml(source))
-        if provider == "postgres":
+        if has_form:
             content = content.replace(f"@SOURCE:{_FORM}@", _xml(_form_source()))
         else:
             content = _without_form(content)

@@ -91,7 +91,15 @@ def render_report(found: Mapping[str, Any], run: Mapping[str, Any], message: Mes
         run={"state": "published", "accepted": None, **run},
         change=_change(run.get("change") or {}),
         gate=[
-            {**one, "text": message(one["code"], one["params"])}
+            {
+                **one,
+                "text": message(
+                    f"{one['code']}.passed"
+                    if one["stops"] and run.get("accepted")
+                    else one["code"],
+                    one["params"],
+                ),
+            }
             for one in (run.get("change") or {}).get("gate", ())
         ],
         issues=[_issue(row, message) for row in issues],

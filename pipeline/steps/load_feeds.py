@@ -300,7 +300,11 @@ def _refuse_mixed_scope(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None
 
 
 def _refuse_gap(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None:
-    """Changes are of use only from the state that is held: the day on which the last delivery ends."""
+    """Changes are of use only from the state that is held before them: the day on which it ends.
+
+    What stands for a later day does not matter: the same changes may be read anew, under another
+    contract, when later ones are held already.
+    """
     source = delivery.source
     if not source.is_changes:
         return
@@ -309,9 +313,9 @@ def _refuse_gap(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None:
         raise SourceError("source.changes_without_period", **place)
     cursor.execute(
         """
-        SELECT d.data_date, d.since, d.file
+        SELECT d.data_date, d.file, d.parts
         FROM ops.delivery AS d
-        WHERE d.feed = %(feed)s AND d.state IN ('loaded', 'consumed')
+        WHERE d.feed = %(feed)s AND d.state IN ('loaded', 'consumed') AND d.data_date < %(data_date)s
           AND (d.scope IS NULL OR %(scope)s::text[] IS NULL OR d.scope && %(scope)s::text[])
         ORDER BY d.data_date DESC, d.delivery_id DESC
         LIMIT 1
@@ -321,14 +325,17 @@ def _refuse_gap(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None:
     last = cursor.fetchone()
     if last is None:
         raise SourceError("source.changes_of_nothing", since=source.since, **place)
-    # a package may hold what it puts and what it takes out in two files
-    is_companion = last[:2] == (delivery.data_date, source.since)
-    if last[0] != source.since and not is_companion:
+    if source.is_yearly and delivery.contract.carries_parts:
+        # the survey of a year is known by its year; it may have come long after its last day
+        meets = last[2] is not None and max(last[2]) == str(source.since.year)
+    else:
+        meets = last[0] == source.since
+    if not meets:
         raise SourceError(
             "source.changes_do_not_meet",
             since=source.since,
             last=last[0],
-            last_file=last[2],
+            last_file=last[1],
             **place,
         )
 

@@ -1,4 +1,5 @@
--- Bad rows of the deliveries in force, and what the steps found. One row: one issue.
+-- Bad rows of the deliveries in force, and what the steps found. A snapshot takes the place of all before it
+-- of its scope and years. One row: one issue.
 WITH args AS (
   SELECT CAST(:vintage AS integer) AS vintage
 ),
@@ -10,7 +11,7 @@ delivery AS (
       SELECT 1
       FROM ops.delivery AS n
       WHERE n.feed = d.feed AND n.state IN ('loaded', 'consumed')
-        AND (n.scope IS NULL OR d.scope <@ n.scope)
+        AND n.since IS NULL AND (n.scope IS NULL OR d.scope <@ n.scope) AND (n.parts IS NULL OR d.parts <@ n.parts)
         AND (n.data_date, n.delivery_id) > (d.data_date, d.delivery_id)
     )
 ),

@@ -58,7 +58,8 @@ CREATE TABLE ops.run_commit (
   fingerprint jsonb NOT NULL,
   layer_hash jsonb NOT NULL,
   change jsonb NOT NULL,
-  accepted jsonb
+  accepted jsonb,
+  finished_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE ops.run_commit IS 'Every run that was published; written inside the run';
 
@@ -69,7 +70,7 @@ SELECT
   r.run_id,
   r.as_of,
   r.started_at,
-  r.finished_at,
+  coalesce(c.finished_at, r.finished_at) AS finished_at,
   r.is_full,
   r.host,
   r.client_pid,

@@ -543,6 +543,27 @@ CREATE TABLE ops.refused_correction (
   reason text NOT NULL
 );
 COMMENT ON TABLE ops.refused_correction IS 'Corrections entered by hand that cannot apply, and why';
+-- What had been entered by the run that is asked about (diqi.run); all of it where none is.
+CREATE VIEW core.known_correction AS
+SELECT c.*
+FROM core.correction AS c
+WHERE coalesce(current_setting('diqi.run', true), '') = '' OR EXISTS (
+  SELECT 1
+  FROM ops.act_seen AS s
+  WHERE s.kind = 'correction' AND s.act_id = c.correction_id
+    AND s.run_id <= CAST(nullif(current_setting('diqi.run', true), '') AS integer)
+);
+COMMENT ON VIEW core.known_correction IS 'Corrections known to the run that is asked about';
+CREATE VIEW core.known_answer AS
+SELECT a.*
+FROM core.correction_answer AS a
+WHERE coalesce(current_setting('diqi.run', true), '') = '' OR EXISTS (
+  SELECT 1
+  FROM ops.act_seen AS s
+  WHERE s.kind = 'answer' AND s.act_id = a.answer_id
+    AND s.run_id <= CAST(nullif(current_setting('diqi.run', true), '') AS integer)
+);
+COMMENT ON VIEW core.known_answer IS 'Answers of offices known to the run that is asked about';
 CREATE VIEW core.usable_correction AS
 SELECT c.*
 FROM core.correction AS c
@@ -550,7 +571,7 @@ WHERE NOT EXISTS (SELECT 1 FROM ops.refused_correction AS r WHERE r.correction_i
 COMMENT ON VIEW core.usable_correction IS 'Corrections that may apply';
 CREATE VIEW core.current_answer AS
 SELECT DISTINCT ON (a.correction_id) a.correction_id, a.answer, a.reason, a.author, a.entered_at
-FROM core.correction_answer AS a
+FROM core.known_answer AS a
 ORDER BY a.correction_id, a.answer_id DESC;
 COMMENT ON VIEW core.current_answer IS 'The last answer of the office to each correction';
 

@@ -148,14 +148,14 @@ def test_database_comments_are_seen(answer, name):
             assert comments[column] == f"{words.alias_zh} {words.alias_en}"
 
 
-@pytest.mark.parametrize("project", ["diqi.qgz", "diqi-gpkg.qgz"])
+@pytest.mark.parametrize("project", ["diqi.qgz", "diqi-gpkg.qgz", "diqi-review.qgz"])
 def test_project_opens_and_draws(answer, counts, project):
     found = answer["projects"][project]
     assert found["read"]
     assert found["title"] == "云河县地企融合"
     assert found["crs"] == "EPSG:4549"
     assert set(found["layers"]) == set(LAYERS)
-    assert found["forms"] == (["correction"] if project == "diqi.qgz" else [])
+    assert found["forms"] == (["correction"] if project == "diqi-review.qgz" else [])
     for name, layer in found["layers"].items():
         check_layer(name, layer, counts[name])
     assert len(found["themes"]) == 6
@@ -244,7 +244,7 @@ def test_corrections_are_filled_in_in_qgis(has_qgis, reviewer, tmp_path):
     request.write_text(json.dumps(rows), encoding="utf-8")
     probe = PROBE.with_name("correction_probe.py")
     done = run_qgis(
-        probe, tmp_path / "diqi.qgz", request, PGSERVICEFILE=str(service), HOME=str(tmp_path)
+        probe, tmp_path / "diqi-review.qgz", request, PGSERVICEFILE=str(service), HOME=str(tmp_path)
     )
     assert done.stdout.strip(), done.stderr[-2000:]
     answer = json.loads(done.stdout.strip().splitlines()[-1])

@@ -326,3 +326,72 @@ def test_a_table_of_one_year_leaves_the_others_alone(make_township: Make) -> Non
         township,
         "SELECT year, count(*) FROM core.indicator WHERE to_run IS NULL GROUP BY year ORDER BY year",
     ) == [(2024, 1), (2025, before[0][0])]
+
+
+def test_changes_are_read_anew_under_another_contract(make_township: Make) -> None:
+    """A new alias makes every file of the feed another delivery: a chain of changes still meets."""
+    township = make_township()
+    first, second = changes(township, P36, kind="灭失"), changes(township, P02)
+    second["ZL"] = "别处"
+    deliver(township, f"ZD_{period(FIRST_NIGHT, SECOND_NIGHT)}.shp", first)
+    township.run(SECOND_NIGHT)
+    deliver(township, f"ZD_{period(SECOND_NIGHT, THIRD_NIGHT)}.shp", second)
+    township.run(THIRD_NIGHT)
+    before = state(township.engine, with_history=False)
+    (township.settings.workspace / "sources.toml").write_text(
+        '[feed.parcel.columns]\nlocation = { aliases = ["ZL", "坐落地址"] }\n', encoding="utf-8"
+    )
+    result = township.run(THIRD_NIGHT)
+    assert [d.state for d in result.deliveries if d.source.feed == "parcel"] == ["loaded"] * 3
+    after = state(township.engine, with_history=False)
+    assert [t for t in differences(before, after) if t not in {"layers.data_issue"}] == []
+
+
+def test_a_wide_table_takes_figures_out(make_township: Make) -> None:
+    township = make_township()
+    held = "SELECT enterprise_code, indicator FROM core.indicator WHERE to_run IS NULL AND year = 2025 ORDER BY 1, 2"
+    before = ask(township, held)
+    firms = sorted({firm for firm, _ in before})[:2]
+    own = {firm: [name for code, name in before if code == firm] for firm in firms}
+    assert "tax" in own[firms[0]]
+    lines = ["统一社会信用代码,年度,税收,营业收入,变更类型"]
+    # one figure of the first, all that the table has a column for of the second
+    lines += [f"{firms[0]},2025,1,,删除", f"{firms[1]},2025,,,删除"]
+    name = f"指标_{period(dt.date(2026, 6, 30), SECOND_NIGHT)}.csv"
+    (inbox(township) / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    township.run(SECOND_NIGHT)
+    gone = set(before) - set(ask(township, held))
+    assert gone == {(firms[0], "tax")} | {
+        (firms[1], name) for name in own[firms[1]] if name in {"tax", "revenue"}
+    }
+    assert set(check_database(township.engine, township.settings).values()) == {0}
+
+
+def test_changes_leave_the_issues_of_the_snapshot_in_sight(make_township: Make) -> None:
+    """The drawing has a parcel that was set aside; changes of another one say nothing of it."""
+    township = make_township()
+    said = "SELECT rule, subject_key, file FROM layers.data_issue WHERE feed = 'parcel' AND file IS NOT NULL ORDER BY 1, 2"
+    before = ask(township, said)
+    assert before
+    deliver(
+        township, f"ZD_{period(FIRST_NIGHT, SECOND_NIGHT)}.shp", changes(township, P36, kind="灭失")
+    )
+    township.run(SECOND_NIGHT)
+    assert ask(township, said) == before
+
+
+def test_a_survey_that_came_late_takes_the_package_of_the_next_year(make_township: Make) -> None:
+    """The survey of 2025 was delivered in June: it is known by its year."""
+    township = make_township()
+    _deliver_package(township)
+    result = township.run(NEW_YEAR)
+    assert result.vintage == 2026
+    # but the package of 2028 has nothing to stand on
+    folder = inbox(township) / "2028-12-31"
+    folder.mkdir()
+    update, _ = _package(township)
+    update["SJNF"] = 2028
+    update.to_file(folder / "DLTBGX.shp", encoding="gb18030")
+    with pytest.raises(SourceError) as caught:
+        township.run(dt.date(2028, 12, 31))
+    assert caught.value.code == "source.changes_do_not_meet"

@@ -98,6 +98,24 @@ def test_a_day_before_the_first_run_says_so(lived: tuple[Township, dict[str, lis
         assert list(years) == [2025]
 
 
+def test_later_corrections_are_not_heard_of(make_township: Make) -> None:
+    township = make_township()
+    with township.engine.connect() as connection:
+        first = shown(connection)["layers.data_issue"]
+    with township.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO core.correction (feed, key, field, expected_value, new_value, reason, author)"
+                " VALUES ('parcel', :c, 'location', 'x', 'y', 'seen', 'Li')"
+            ),
+            {"c": official_code("P01")},
+        )
+    township.run(SECOND_NIGHT)
+    with as_it_was(township.engine, township.settings, "1") as (connection, moment):
+        assert shown(connection)["layers.data_issue"] == first
+        assert unlike_then(connection, moment) == []
+
+
 @pytest.mark.parametrize(("when", "code"), [("99", "usage.as_of_run"), ("gestern", "usage.as_of")])
 def test_what_is_no_moment(make_township: Make, when: str, code: str) -> None:
     township = make_township()

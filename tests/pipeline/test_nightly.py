@@ -108,6 +108,7 @@ def test_a_night_says_what_it_changed(night: Night) -> None:
     assert history[0]["deliveries"] == []
     assert history[1]["change"]["lineage"] == {"split": 1}
     assert history[1]["version"]
+    assert history[1]["finished_at"] > history[1]["started_at"]
     lines = night("history").stdout.splitlines()
     assert "来件 deliveries 4" in lines[1]
 
@@ -133,6 +134,8 @@ def test_a_stopped_night_says_what_it_would_have_changed(night: Night) -> None:
         "run", "--as-of", SECOND_NIGHT.isoformat(), "--accept", "office confirmed", "--by", "李主任"
     )
     assert done.exit_code == 0, done.output
+    assert "diqi run --accept" not in done.output
+    assert "已由人放行" in done.output
     history = json.loads(night("history", "--json").stdout)
     assert history[0]["accepted"]["by"] == "李主任"
     assert history[0]["accepted"]["reason"] == "office confirmed"
@@ -210,6 +213,19 @@ def test_an_unknown_feed_in_the_gate_is_refused(night: Night) -> None:
     done = night("nightly")
     assert done.exit_code == 3
     assert "leases" in done.output
+    assert json.loads(done.stdout.splitlines()[0])["state"] == "failed"
+
+
+def test_a_bug_is_said_in_the_line(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("1 / 0")
+
+    monkeypatch.setattr("pipeline.nightly.run", broken)
+    done = night("nightly", "--as-of", SECOND_NIGHT.isoformat())
+    line = json.loads(done.stdout.splitlines()[0])
+    assert (line["state"], line["exit_code"]) == ("failed", 1)
+    assert "ZeroDivisionError" in line["message"]
+    assert isinstance(done.exception, ZeroDivisionError)
 
 
 def test_a_lost_connection_leaves_the_last_state(night: Night) -> None:

@@ -75,7 +75,7 @@ def bureau(make_township: Make, monkeypatch: pytest.MonkeyPatch) -> Bureau:
 
 def test_a_correction_by_hand_is_completed_and_applied(bureau: Bureau) -> None:
     bureau.insert(
-        feed="parcel", key=P01, field="official_area_m2", new_value="6100.5", reason="surveyed"
+        feed="parcel", key=P01, field="official_area_m2", new_value="6100.50", reason="surveyed"
     )
     [(expected, author)] = bureau.ask("SELECT expected_value, author FROM core.correction")
     assert expected == "6000"

@@ -131,6 +131,7 @@ def test_sql_names_only_declared_tables(step) -> None:
         "core.open_record",
         "core.applied_correction",
         "core.usable_correction",
+        "core.known_correction",
         "core.current_answer",
         "core.delivered_value",
         "ops.refused_correction",

@@ -387,7 +387,7 @@ def test_projects_hold_no_secrets_and_no_place(filled, tmp_path):
         extent = layer_extent(connection)
     assert extent == (500000, 3340000, 500500, 3340100)
     paths = write_projects(4549, '云河县 <"地企">', tmp_path, extent)
-    assert [path.name for path in paths] == ["diqi.qgz", "diqi-gpkg.qgz"]
+    assert [path.name for path in paths] == ["diqi.qgz", "diqi-gpkg.qgz", "diqi-review.qgz"]
     for path in paths:
         project = _read_project(path)
         assert not re.search(r"(?i)\b(user|password|host|authcfg|dbname)\s*=", project)
@@ -402,17 +402,19 @@ def test_projects_hold_no_secrets_and_no_place(filled, tmp_path):
         assert {layer.findtext("srs/spatialrefsys/authid") for layer in shapes} == {"EPSG:4549"}
         assert len(tree.findall("visibility-presets/visibility-preset")) == 6
         sources = {layer.findtext("id"): layer.findtext("datasource") for layer in layers}
-        if path.name == "diqi.qgz":
+        if path.name != "diqi-gpkg.qgz":
             assert all("estimatedmetadata=true" in source for source in sources.values())
             assert sources["diqi_parcel"] == (
                 "service='diqi' key='fid' estimatedmetadata=true srid=4549"
                 ' type=MultiPolygon checkPrimaryKeyUnicity=\'0\' table="layers"."parcel" (geom)'
             )
+        else:
+            assert sources["diqi_parcel"] == "./diqi.gpkg|layername=parcel"
+        if path.name == "diqi-review.qgz":
             assert [form.findtext("id") for form in forms] == ["diqi_correction"]
             assert 'table="core"."correction"' in sources["diqi_correction"]
         else:
-            assert sources["diqi_parcel"] == "./diqi.gpkg|layername=parcel"
-            # what people fill in goes to the database alone
+            # a viewer may not read it, a file has nobody who would
             assert forms == []
             assert "diqi_correction" not in project
 

@@ -9,7 +9,7 @@ correction AS (
     c.correction_id, c.feed, c.key, c.field, c.expected_value, c.new_value, c.author, c.valid_until,
     (SELECT count(*) FROM core.applied_correction AS a WHERE a.correction_id = c.correction_id) > 0 AS is_applied,
     r.reason AS obstacle
-  FROM core.correction AS c
+  FROM core.known_correction AS c
   JOIN ops.scope AS s ON s.step = 'reconcile_records' AND s.kind = 'issue_subject' AND s.key = c.key
   LEFT JOIN ops.refused_correction AS r ON r.correction_id = c.correction_id
 )
