@@ -150,6 +150,24 @@ def feeds_page() -> str:
     return page(lines)
 
 
+def deliveries(contract: Contract) -> Iterator[str]:
+    """How a feed is known by its key, its years and its files of changes."""
+    if contract.changes_files:
+        yield f"- files of changes: {codes(contract.changes_files)}"
+    if contract.takes_out is not None:
+        yield f"- files that name records that are no more: {codes(contract.takes_out.files)}"
+    yield f"- key: {codes(contract.key)}"
+    if contract.internal is not None:
+        known_by = "its shape"
+        if contract.internal.old_number is not None:
+            known_by = f"`{contract.internal.old_number}`, else {known_by}"
+        yield f"- without `{contract.internal.column}` it gets a code of ours (NC…) by {known_by}"
+    if contract.part is not None:
+        yield f"- a file speaks for the years of its rows alone: `{contract.part}`"
+    if contract.due:
+        yield f"- due: {codes(contract.due)}"
+
+
 def feed_section(contract: Contract) -> Iterator[str]:
     """One feed: facts of the file, then its columns."""
     yield f"## {contract.feed}"
@@ -157,7 +175,7 @@ def feed_section(contract: Contract) -> Iterator[str]:
     yield f"{contract.title_zh} {contract.title_en}."
     yield ""
     yield f"- files: {codes(contract.files)}"
-    yield f"- key: {codes(contract.key)}"
+    yield from deliveries(contract)
     if contract.scope_column is not None:
         yield f"- township of a row, for deliveries with a scope: `{contract.scope_column}`"
     geometry = _GEOMETRY[contract.geometry]

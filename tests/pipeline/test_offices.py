@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +82,9 @@ def test_a_correction_by_hand_is_completed_and_applied(bureau: Bureau) -> None:
     assert expected == "6000"
     assert author
     bureau.township.run(SECOND_NIGHT)
-    assert (
-        str(
-            bureau.ask(
-                "SELECT official_area_m2 FROM core.parcel WHERE parcel_code = :c AND to_run IS NULL",
-                c=P01,
-            )[0][0]
-        )
-        == "6100.5"
-    )
+    assert bureau.ask(
+        "SELECT official_area_m2 FROM core.parcel WHERE parcel_code = :c AND to_run IS NULL", c=P01
+    ) == [(Decimal("6100.5"),)]
     assert set(check_database(bureau.township.engine, bureau.township.settings).values()) == {0}
     assert bureau.township.run(SECOND_NIGHT).written == 0
 
