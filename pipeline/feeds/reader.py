@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -20,8 +17,8 @@ from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
 from pipeline.feeds.memory import Memory, context_of, part_of, source_hashes, with_known
 from pipeline.feeds.tables import open_table
 from pipeline.feeds.vector import open_vector
+from pipeline.threads import ahead
 
-_Item = TypeVar("_Item")
 # Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
 # texts several times over: 8,192 patches of 38 vertices take some 40 MB.
 _AHEAD = 3
@@ -91,7 +88,7 @@ class Reader:
     def __init__(self, deliveries: list[Delivery]) -> None:
         self._deliveries = deliveries
         self._wanted: Delivery | None = None
-        self._pieces = _ahead(self._read(), _AHEAD)
+        self._pieces = ahead(self._read(), _AHEAD)
 
     def has(self, delivery: Delivery) -> bool:
         """Whether the delivery is among those that are read."""
@@ -124,7 +121,7 @@ class Reader:
             try:
                 with _open(delivery) as layer:
                     yield Piece(delivery, layer=layer)
-                    with closing(_ahead(layer.batches, 1)) as batches:
+                    with closing(ahead(layer.batches, 1)) as batches:
                         for batch in batches:
                             clean = _clean(batch, layer, delivery)
                             yield Piece(delivery, batch=clean, rows=len(batch.row_number))
@@ -160,17 +157,3 @@ def _open(delivery: Delivery) -> AbstractContextManager[OpenLayer]:
     if path.suffix.lower() in VECTOR_SUFFIXES:
         return open_vector(path, delivery.reads_by, delivery.county)
     return open_table(path, delivery.reads_by)
-
-
-def _ahead(items: Iterator[_Item], count: int) -> Generator[_Item]:
-    """Draw items in a thread of their own, a few before they are asked for."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        coming = deque(thread.submit(next, items, None) for _ in range(count))
-        try:
-            while (item := coming.popleft().result()) is not None:
-                coming.append(thread.submit(next, items, None))
-                yield item
-        finally:
-            thread.shutdown(cancel_futures=True)
-            if isinstance(items, Generator):
-                items.close()

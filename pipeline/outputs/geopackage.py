@@ -38,8 +38,11 @@ from pipeline.outputs.tables import (
     reflect,
     table_srid,
 )
+from pipeline.threads import ahead
 
 _BATCH_ROWS: Final = 10_000
+# Batches that are fetched while others are being written.
+_AHEAD: Final = 2
 # The version that GDAL 3.6, as in QGIS 3.22, reads without a warning.
 _VERSION: Final = "1.3"
 # The first class that a column's type belongs to decides.
@@ -218,7 +221,7 @@ def _write_layer(
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     pyogrio.raw.write_arrow(
-        pa.RecordBatchReader.from_batches(schema, batches()),
+        pa.RecordBatchReader.from_batches(schema, ahead(batches(), _AHEAD)),
         path,
         layer=layer.name,
         driver="GPKG",

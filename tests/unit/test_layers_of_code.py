@@ -14,8 +14,8 @@ PACKAGE = Path(pipeline.__file__).parent
 # Each part and what it may import besides itself; parts not named may import all but the cli.
 MAY_IMPORT = {
     "domain": set(),
-    "feeds": {"domain", "errors", "settings", "_paths"},
-    "outputs": {"domain", "errors", "settings", "_paths", "messages"},
+    "feeds": {"domain", "errors", "settings", "_paths", "threads"},
+    "outputs": {"domain", "errors", "settings", "_paths", "messages", "threads"},
     "steps": {"feeds", "outputs", "domain", "database", "errors", "settings", "_paths", "messages"},
 }
 MAY_IMPORT_CLI = {"cli", "__main__"}
