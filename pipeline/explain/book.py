@@ -26,6 +26,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
         "account",
         "score",
         "area",
+        "enterprise_event",
         "parcel_lineage",
         "patch_lineage",
         "correction",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from typing import Final
+
+from sqlalchemy import ColumnElement, case, func, select
 
 from pipeline.errors import UsageError
 from pipeline.explain.book import Book, Story, not_found
 from pipeline.explain.land import allocations, unit_codes, units
 from pipeline.explain.links import links, other_candidates
+
+# What the name of a branch holds after the name of its company.
+_BRANCH: Final = "分公司"
 
 
 def enterprise_story(book: Book, key: str) -> Story:
@@ -31,6 +36,8 @@ def enterprise_story(book: Book, key: str) -> Story:
         "key": code,
         "record": next((row for row in versions if row["to_run"] is None), None),
         "earlier": [row for row in versions if row["to_run"] is not None],
+        "events": _events(book, code),
+        "branches": _branches(book, code),
         "seat": _seat(book, code),
         "links": found,
         "other_candidates": other_candidates(book, code, found),
@@ -66,6 +73,35 @@ def _codes(book: Book, *conditions: ColumnElement[bool]) -> list[str]:
         row["enterprise_code"]
         for row in book.rows(select(code).distinct().where(*conditions).order_by(code))
     ]
+
+
+def _events(book: Book, code: str) -> list[Story]:
+    """What happened to it: entered, renamed, moved, closed, in the order of the runs."""
+    event = book.table("core.enterprise_event")
+    rows = book.rows(
+        select(*book.columns("core.enterprise_event", "enterprise_code"))
+        .where(event.c.enterprise_code == code)
+        .order_by(event.c.run_id, event.c.event)
+    )
+    return [{**row, "run": book.run(row["run_id"])} for row in rows]
+
+
+def _branches(book: Book, code: str) -> list[Story]:
+    """Whose branch it is, and which are its branches: a branch has a code of its own, and bears the name."""
+    own, other = book.table("core.enterprise"), book.table("core.enterprise").alias("other")
+    longer = func.starts_with(other.c.name_key, own.c.name_key) & other.c.name_key.contains(_BRANCH)
+    shorter = func.starts_with(own.c.name_key, other.c.name_key) & own.c.name_key.contains(_BRANCH)
+    return book.rows(
+        select(
+            other.c.enterprise_code,
+            other.c.name,
+            case((longer, "branch"), else_="parent").label("kind"),
+        )
+        .where(own.c.enterprise_code == code, own.c.to_run.is_(None), other.c.to_run.is_(None))
+        .where(other.c.enterprise_code != code, own.c.name_key != other.c.name_key)
+        .where(longer | shorter)
+        .order_by(other.c.enterprise_code)
+    )
 
 
 def _seat(book: Book, code: str) -> Story | None:

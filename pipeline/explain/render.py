@@ -62,6 +62,7 @@ def _versions(page: Page, story: Story) -> None:
 def _enterprise(page: Page, story: Story) -> None:
     _head(page, story, _newest(story).get("name"))
     _versions(page, story)
+    _events(page, story)
     _seat(page, story["seat"])
     _links(page, story["links"], "parcel_code")
     _candidates(page, story["other_candidates"])
@@ -86,6 +87,19 @@ def _newest(story: Story) -> Story:
     versions = [story["record"]] if story["record"] else story["earlier"][:1]
     values: Story = versions[0]["values"] if versions else {}
     return values
+
+
+def _events(page: Page, story: Story) -> None:
+    """What happened to an enterprise, and its branches."""
+    page.section("events", is_empty=not story["events"])
+    for row in story["events"]:
+        change = " → ".join(part for part in (row["before"], row["after"]) if part)
+        page.line(
+            f"{word('event', row['event'])} · {label('run_id')} {row['run_id']} "
+            f"({row['run']['as_of']}) · {change}"
+        )
+    for row in story["branches"]:
+        page.line(f"{word('branch_kind', row['kind'])}: {row['enterprise_code']} {row['name']}")
 
 
 def _seat(page: Page, seat: Story | None) -> None:

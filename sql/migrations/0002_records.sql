@@ -268,6 +268,46 @@ CREATE INDEX lease_lessee_name ON core.lease (lessee_name_key) WHERE to_run IS N
 CREATE INDEX footprint_enterprise ON core.footprint (enterprise_code) WHERE to_run IS NULL;
 CREATE INDEX account_enterprise ON core.account (enterprise_code) WHERE to_run IS NULL;
 
+-- What happened to an enterprise, run by run: the credit code stays when the name changes.
+CREATE VIEW core.enterprise_event AS
+WITH version AS (
+  SELECT
+    e.enterprise_code, e.name, e.name_key, e.status, e.address, e.parcel_code, e.township_code, e.from_run, e.to_run,
+    lag(e.to_run) OVER life AS last_to_run,
+    lag(e.name) OVER life AS last_name,
+    lag(e.name_key) OVER life AS last_name_key,
+    lag(e.status) OVER life AS last_status,
+    lag(e.address) OVER life AS last_address,
+    lag(e.parcel_code) OVER life AS last_parcel_code,
+    lag(e.township_code) OVER life AS last_township_code,
+    lead(e.from_run) OVER life AS next_from_run
+  FROM core.enterprise AS e
+  WINDOW life AS (PARTITION BY e.enterprise_code ORDER BY e.from_run)
+)
+SELECT v.enterprise_code, v.from_run AS run_id, k.event, k.before, k.after
+FROM version AS v
+CROSS JOIN LATERAL (
+  VALUES
+    ('entered', v.last_to_run IS NULL, CAST(NULL AS text), v.name),
+    ('returned', v.last_to_run < v.from_run, v.last_name, v.name),
+    ('renamed', v.last_name_key IS DISTINCT FROM v.name_key AND v.last_to_run IS NOT NULL, v.last_name, v.name),
+    ('deregistered', v.status = 'deregistered' AND v.last_status <> 'deregistered', v.last_status, v.status),
+    ('moved_out', v.status = 'moved_out' AND v.last_status <> 'moved_out', v.last_status, v.status),
+    ('moved_in', v.status = 'operating' AND v.last_status = 'moved_out', v.last_status, v.status),
+    ('resumed', v.status = 'operating' AND v.last_status = 'deregistered', v.last_status, v.status),
+    ('moved', v.last_to_run IS NOT NULL AND (
+        v.last_township_code IS DISTINCT FROM v.township_code
+        OR v.last_parcel_code IS DISTINCT FROM v.parcel_code OR v.last_address IS DISTINCT FROM v.address),
+      concat_ws(' ', v.last_township_code, v.last_parcel_code, v.last_address),
+      concat_ws(' ', v.township_code, v.parcel_code, v.address))
+) AS k (event, is_so, before, after)
+WHERE k.is_so
+UNION ALL
+SELECT v.enterprise_code, v.to_run, 'left', v.name, NULL
+FROM version AS v
+WHERE v.to_run IS NOT NULL AND v.next_from_run IS DISTINCT FROM v.to_run;
+COMMENT ON VIEW core.enterprise_event IS 'Entered, renamed, moved, moved out or in, deregistered, resumed, left, returned';
+
 -- What reconciling compares with the rows in force.
 CREATE VIEW core.open_record AS
 SELECT 'patch' AS feed, record_key, row_hash, correction_ids FROM core.patch WHERE to_run IS NULL

@@ -227,6 +227,16 @@ def test_a_parcel_that_became_history(make_township):
     ]
     renamed = tell(mine.engine, "enterprise", official_code("E08"))
     assert [row["values"]["name"] for row in renamed["earlier"]] == ["青岚汀白服饰有限公司"]
+    assert [(row["event"], row["run_id"]) for row in renamed["events"]] == [
+        ("entered", 1),
+        ("renamed", 2),
+    ]
+    assert "更名" in render(renamed)
+    left = tell(mine.engine, "enterprise", official_code("E40"))
+    assert [(row["event"], row["run_id"]) for row in left["events"]] == [
+        ("entered", 1),
+        ("left", 2),
+    ]
     gone = tell(mine.engine, "enterprise", official_code("E40"))
     assert gone["record"] is None
     assert gone["seat"] is None

@@ -450,3 +450,21 @@ def test_land_without_a_code_gets_one_of_ours_and_gives_it_up(register: Register
     assert register.lineage()[own, new] == "renumbered"
     assert [row[2:4] for row in register.users(new)] == [("registry_parcel", "accepted")]
     register.is_sound()
+
+
+def test_a_code_that_is_used_again_for_other_land_is_said(register: Register) -> None:
+    """P36 goes, and its number comes back elsewhere; P21 goes and comes back where it was."""
+    other = official_code("P36")
+    away = affinity.translate(register.land(other), xoff=0, yoff=2000)
+    kept = {code: register.land(code) for code in (other, P21)}
+    rows = register.parcels[register.parcels["ZDDM"].isin(kept)].copy()
+    register.parcels = register.parcels[~register.parcels["ZDDM"].isin(kept)]
+    register.night(SECOND_NIGHT)
+    rows.loc[rows["ZDDM"] == other, "geometry"] = away
+    register.parcels = pd.concat([register.parcels, rows], ignore_index=True)
+    register.night(THIRD_NIGHT)
+    said = register.ask(
+        "SELECT subject_key, severity FROM ops.issue WHERE rule = 'parcel.code_reused'"
+    )
+    assert said == [(other, "error")]
+    register.is_sound()

@@ -1,7 +1,11 @@
 -- Findings of the overlay. One row: one parcel that lies over no survey patch, or whose registered
 -- area differs from its drawing by more than 1 m2 and 0.1 % (docs/sources.md, 3.3); or one parcel code that
--- rights or leases name though it is retired or unknown, and what became of them.
-WITH scope AS (
+-- rights or leases name though it is retired or unknown, and what became of them; or one code that was
+-- retired and came back on other land (docs/sources.md, 4.2: an old number is never used again).
+WITH args AS (
+  SELECT CAST(:lineage_min_share AS numeric) AS min_share
+),
+scope AS (
   SELECT s.key AS parcel_code FROM ops.scope AS s WHERE s.step = 'overlay_land' AND s.kind = 'parcel'
 ),
 -- Codes that no parcel in force has.
@@ -27,6 +31,22 @@ naming AS (
     WHERE l.to_run IS NULL
   ) AS n ON n.parcel_code = g.parcel_code
   WHERE NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = g.parcel_code)
+),
+-- Parcels in force whose code had gone before.
+returned AS (
+  SELECT p.parcel_code, p.geom, p.plane_area_m2, o.geom AS old_geom, o.to_run AS gone_run
+  FROM scope AS s
+  JOIN core.parcel AS p ON p.parcel_code = s.parcel_code AND p.to_run IS NULL
+  JOIN LATERAL (
+    SELECT v.geom, v.to_run
+    FROM core.parcel AS v
+    WHERE v.parcel_code = s.parcel_code AND v.to_run IS NOT NULL
+      -- nothing was opened when it was closed
+      AND NOT EXISTS (
+        SELECT 1 FROM core.parcel AS n WHERE n.parcel_code = s.parcel_code AND n.from_run = v.to_run)
+    ORDER BY v.to_run DESC
+    LIMIT 1
+  ) AS o ON true
 ),
 parcel AS (
   SELECT p.parcel_code, p.official_area_m2, p.plane_area_m2
@@ -75,3 +95,17 @@ SELECT
   NULL
 FROM naming AS n
 GROUP BY n.parcel_code, n.feed, n.outcome
+UNION ALL
+SELECT
+  'overlay_land',
+  'parcel.code_reused',
+  'error',
+  'parcel',
+  r.parcel_code,
+  '',
+  jsonb_build_object('parcel', r.parcel_code, 'run', r.gone_run),
+  r.plane_area_m2
+FROM args
+JOIN returned AS r
+  ON coalesce(CAST(ST_Area(ST_Intersection(r.old_geom, r.geom)) AS numeric) / nullif(r.plane_area_m2, 0), 0)
+    < args.min_share
