@@ -40,6 +40,8 @@ _NEEDED = ("feed", "key", "field", "reason", "author")
 # What says which row it is, or is ours, is no office's value to correct.
 _UNTOUCHABLE = {"geom", "row_hash", "extra"}
 _NUMBERS = {"number", "integer", "share"}
+# No area, sum of money or count of a county comes near it.
+_TOO_LARGE = Decimal(10) ** 15
 # Made from other columns, whose correction they follow.
 _DERIVED = {"name_key", "address_key", "certificate_key", "unit_code"}
 
@@ -130,7 +132,7 @@ def check_by_hand(
                 column = contracts[str(row["feed"])].columns[str(row["field"])]
                 if row["new_value"] != one["new_value"] and column.type not in _NUMBERS:
                     raise ValueError(f"write {row['field']} as {row['new_value']}")
-            except ValueError as error:
+            except (ValueError, ArithmeticError) as error:
                 connection.execute(
                     text(
                         "INSERT INTO ops.refused_correction VALUES (:id, :reason) ON CONFLICT DO NOTHING"
@@ -312,6 +314,8 @@ def _fit_number(field: str, column: Column, said: str) -> str:
         parse_number(pd.Series([said], dtype="str"))["value"], f"{field} {said} is no number"
     )
     exact = Decimal(number)
+    if abs(exact) >= _TOO_LARGE:
+        raise ValueError(f"{field} {said} is too large")
     if column.type == "integer" and exact != exact.to_integral_value():
         raise ValueError(f"{field} {said} is no whole number")
     if column.minimum is not None and exact < column.minimum:

@@ -143,7 +143,11 @@ def _go_back(connection: Connection, settings: Settings, moment: Moment) -> None
     assert last.as_of is not None  # noqa: S101 - there is a run, or there would be no moment
     run = {"run_id": moment.run_id}
     connection.execute(
-        text("SELECT set_config('diqi.run', CAST(CAST(:run_id AS integer) AS text), true)"), run
+        text(
+            "SELECT set_config('diqi.run', CAST(CAST(:run_id AS integer) AS text), true), "
+            "set_config('diqi.as_of', :as_of, true)"
+        ),
+        {**run, "as_of": moment.as_of.isoformat()},
     )
     empty_table(connection, "ops.dirty")
     for output in record_tables():

@@ -31,6 +31,7 @@ from pipeline.outputs.sheets import (
     Form,
 )
 
+_LARGEST_NUMBER: Final = 2**63
 _CONTACT: Final[dict[str, tuple[str, ...]]] = {
     "office": ("office", "单位", "部门"),
     "name": ("name", "联系人", "姓名"),
@@ -360,8 +361,11 @@ def _answer(path: Path, row: Mapping[str, Any], answers: Mapping[str, str]) -> d
 def _number(path: Path, row: Mapping[str, Any]) -> int:
     """The number of the correction that a line is about."""
     try:
-        return int(float(row["correction_id"]))
-    except ValueError as error:
+        number = int(float(row["correction_id"]))
+        if not 0 < number < _LARGEST_NUMBER:
+            raise ValueError(number)
+        return number
+    except (ValueError, OverflowError) as error:
         raise SourceError("office.unknown", file=path.name, row=row["row"]) from error
 
 

@@ -61,11 +61,26 @@ WITH active AS (
 )
 UPDATE ops.delivery AS h SET state = 'held'
 FROM active AS c
-WHERE h.delivery_id = c.delivery_id AND c.since IS NOT NULL AND NOT EXISTS (
-  SELECT 1
-  FROM active AS b
-  WHERE b.feed = c.feed AND b.data_date >= c.since AND b.data_date < c.data_date
-    AND (b.scope IS NULL OR c.scope IS NULL OR b.scope && c.scope)
+WHERE h.delivery_id = c.delivery_id AND c.since IS NOT NULL AND (
+  NOT EXISTS (
+    SELECT 1
+    FROM active AS b
+    WHERE b.feed = c.feed AND b.data_date >= c.since AND b.data_date < c.data_date
+      AND (b.scope IS NULL OR c.scope IS NULL OR b.scope && c.scope)
+  ) OR (
+    -- the first package of a year carried the rest of it over
+    EXISTS (
+      SELECT 1
+      FROM ops.delivery AS k
+      WHERE k.feed = c.feed AND k.carried_count > 0 AND k.parts && h.parts AND k.delivery_id < c.delivery_id
+        AND k.state NOT IN ('loaded', 'consumed', 'refused')
+    ) AND NOT EXISTS (
+      SELECT 1
+      FROM ops.delivery AS k
+      WHERE k.feed = c.feed AND k.parts && h.parts AND k.delivery_id <> c.delivery_id
+        AND k.state IN ('loaded', 'consumed') AND (k.since IS NULL OR k.carried_count > 0)
+    )
+  )
 )
 RETURNING h.delivery_id, h.file, h.since
 """

@@ -309,6 +309,9 @@ def _transact(
         "data_year": data_year,
         "feeds": feeds,
     }
+    connection.execute(
+        text("SELECT set_config('diqi.as_of', :as_of, true)"), {"as_of": plan.as_of.isoformat()}
+    )
     empty_table(connection, "ops.dirty")
     seed_dates_and_acts(connection, plan.as_of, last)
     if plan.is_full:

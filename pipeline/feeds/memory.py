@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -80,8 +82,19 @@ def _shown(key: str, personal: Sequence[bool]) -> str:
     )
 
 
+@cache
+def _program() -> str:
+    """Hash of the program that cleans: another one looks at everything anew."""
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.blake2b(digest_size=_SIZE)
+    for part in ("domain", "feeds"):
+        for file in sorted((package / part).glob("*.py")):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
 def context_of(layer: OpenLayer, contract_hash: str) -> bytes:
-    """All that cleaning takes from elsewhere than the row: contract, headings, units, encoding, CRS.
+    """All that cleaning takes from elsewhere than the row: program, contract, headings, units, CRS.
 
     Shape:  an opened layer and the hash of its contract and county in; 16 bytes out.
     Units:  none.
@@ -100,6 +113,7 @@ def context_of(layer: OpenLayer, contract_hash: str) -> bytes:
             layer.encoding,
             layer.is_spreadsheet,
             layer.has_geometry,
+            _program(),
         )
     )
     return hashlib.blake2b(said.encode(), digest_size=_SIZE).digest()
@@ -117,7 +131,9 @@ def source_hashes(batch: RawBatch, context: bytes) -> list[bytes]:
     cells: list[pa.Array] = []
     for column, is_number in zip(batch.columns, batch.numeric, strict=True):
         text = pa.array(column, pa.large_string(), from_pandas=True)
-        cells.append(text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text)
+        text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+        # with its length before it no text can be taken for two
+        cells += [pc.binary_length(text).cast(pa.large_string()), text]
         if is_number is not None:
             cells.append(pa.array(np.where(is_number, "n", "t"), pa.large_string()))
     count = len(batch.row_number)

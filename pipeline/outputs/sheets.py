@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from openpyxl import Workbook
 from openpyxl.cell import Cell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
@@ -164,7 +165,11 @@ def _write(sheet: Worksheet, row: int, column: int, value: object) -> Cell:
     """Write a value as what it is; a text that begins like a formula stays a text."""
     cell = sheet.cell(row, column)
     assert isinstance(cell, Cell)  # noqa: S101 - nothing is merged here
-    cell.value = value if isinstance(value, int) or value is None else str(value)
+    cell.value = (
+        value
+        if isinstance(value, int) or value is None
+        else ILLEGAL_CHARACTERS_RE.sub("", str(value))
+    )
     if isinstance(cell.value, str):
         cell.data_type = "s"
     return cell

@@ -199,6 +199,7 @@ STEPS: tuple[Step, ...] = (
             "sliver_m2": "overlay.sliver_m2",
             "sliver_share": "overlay.sliver_share",
             "lineage_follow_share": "lineage.follow_share",
+            "lineage_full_share": "lineage.full_share",
             "lineage_min_share": "lineage.min_share",
         },
     ),

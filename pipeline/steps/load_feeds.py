@@ -313,29 +313,31 @@ def _refuse_gap(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None:
         raise SourceError("source.changes_without_period", **place)
     cursor.execute(
         """
-        SELECT d.data_date, d.file, d.parts
+        SELECT DISTINCT ON (d.scope) d.data_date, d.file, d.parts, d.scope
         FROM ops.delivery AS d
         WHERE d.feed = %(feed)s AND d.state IN ('loaded', 'consumed') AND d.data_date < %(data_date)s
           AND (d.scope IS NULL OR %(scope)s::text[] IS NULL OR d.scope && %(scope)s::text[])
-        ORDER BY d.data_date DESC, d.delivery_id DESC
-        LIMIT 1
+        ORDER BY d.scope, d.data_date DESC, d.delivery_id DESC
         """,
         delivery.identity,
     )
-    last = cursor.fetchone()
-    if last is None:
+    held = cursor.fetchall()
+    if not held:
         raise SourceError("source.changes_of_nothing", since=source.since, **place)
     if source.is_yearly and delivery.contract.carries_parts:
         # the survey of a year is known by its year; it may have come long after its last day
-        meets = last[2] is not None and max(last[2]) == str(source.since.year)
+        year = str(source.since.year)
+        gaps = [] if max(max(row[2] or [""]) for row in held) == year else held
     else:
-        meets = last[0] == source.since
-    if not meets:
+        # a township that came after the county stands for itself
+        whole = max((row[0] for row in held if row[3] is None), default=dt.date.min)
+        gaps = [row for row in held if row[0] >= whole and row[0] != source.since]
+    if gaps:
         raise SourceError(
             "source.changes_do_not_meet",
             since=source.since,
-            last=last[0],
-            last_file=last[1],
+            last=gaps[0][0],
+            last_file=gaps[0][1],
             **place,
         )
 
@@ -695,7 +697,7 @@ def _carry_over(
                 r.scope_key
               FROM ops.live_row(%(feed)s) AS l
               JOIN ops.delivered AS r ON r.delivery_id = l.delivery_id AND r.row_number = l.row_number
-              WHERE r.part = %(old)s
+              WHERE r.part = %(old)s AND (%(scope)s::text[] IS NULL OR r.scope_key = ANY (%(scope)s::text[]))
             ),
             left_alone AS (
               SELECT c.*
@@ -725,7 +727,7 @@ def _carry_over(
                 sql.Identifier("t", name) for name in columns if name not in {"row_hash", part}
             ),
         ),
-        {**values, "old": years[1], "new": years[0]},
+        {**values, "old": years[1], "new": years[0], "scope": delivery.scope},
     )
 
 

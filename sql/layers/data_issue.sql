@@ -11,7 +11,7 @@ delivery AS (
       SELECT 1
       FROM ops.delivery AS n
       WHERE n.feed = d.feed AND n.state IN ('loaded', 'consumed')
-        AND n.since IS NULL AND (n.scope IS NULL OR d.scope <@ n.scope) AND (n.parts IS NULL OR d.parts <@ n.parts)
+        AND n.since IS NULL AND (n.scope IS NULL OR d.scope <@ n.scope) AND (n.parts IS NULL OR coalesce(d.parts, '{}') <@ n.parts)
         AND (n.data_date, n.delivery_id) > (d.data_date, d.delivery_id)
     )
 ),

@@ -25,6 +25,8 @@ CREATE TABLE derived.parcel_successor (
   parcel_code text COLLATE "C" NOT NULL,
   successor_code text COLLATE "C" NOT NULL,
   share numeric NOT NULL CHECK (share >= 0 AND share <= 1),
+  successor_share numeric NOT NULL CHECK (successor_share >= 0 AND successor_share <= 1),
+  retired_run integer NOT NULL,
   steps integer NOT NULL,
   follow text NOT NULL CHECK (follow IN ('followed', 'candidate', 'rest')),
   PRIMARY KEY (parcel_code, successor_code)
@@ -216,16 +218,33 @@ CREATE TABLE derived.policy_electricity (
 );
 COMMENT ON TABLE derived.policy_electricity IS 'D-grade enterprises with their electricity accounts; no_account: none is known';
 
+-- The business date of the run or moment that is under way in this transaction, else of the publication.
+-- plpgsql: the publication is made by a later migration.
+CREATE FUNCTION ops.as_of()
+RETURNS date
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RETURN coalesce(
+    CAST(nullif(current_setting('diqi.as_of', true), '') AS date), (SELECT p.as_of FROM layers.publication AS p));
+END
+$$;
+COMMENT ON FUNCTION ops.as_of() IS 'Business date of the run under way, else of what is published';
+
 -- Rights, leases and decisions, on the parcel where their land is now. named_code is the retired code
 -- that the row names, NULL where it names an open parcel; is_unclear rows stand once per candidate and
--- decide nothing. A row that names a retired parcel gives way where its office has said anew who is on
--- a successor: any right there, or a lease there of the same lessee.
+-- decide nothing. A right that followed holds its share of the part of the parcel that its land is.
+-- A row that names a retired parcel gives way where its office has said anew, in or after the run that
+-- retired the code, who is in force on the successor: any right there, or a lease there of the same
+-- lessee. A newer lease that bears no more than the lessee's name makes the old one a question.
 CREATE VIEW derived.right_in_place AS
 SELECT
   coalesce(s.successor_code, r.parcel_code) AS parcel_code,
   CASE WHEN s.successor_code IS NOT NULL THEN r.parcel_code END AS named_code,
   coalesce(s.follow = 'candidate', false) AS is_unclear,
-  r.record_key, r.holder_code, r.holder_name_key, r.certificate_key, r.share, r.valid_from, r.valid_to
+  r.record_key, r.holder_code, r.holder_name_key, r.certificate_key,
+  r.share * coalesce(s.successor_share, 1) AS share,
+  r.valid_from, r.valid_to
 FROM core."right" AS r
 LEFT JOIN derived.parcel_successor AS s ON s.parcel_code = r.parcel_code AND s.follow <> 'rest'
 WHERE r.to_run IS NULL AND r.right_state = 'current' AND (
@@ -233,7 +252,13 @@ WHERE r.to_run IS NULL AND r.right_state = 'current' AND (
     SELECT 1
     FROM derived.parcel_successor AS o
     JOIN core."right" AS n ON n.parcel_code = o.successor_code AND n.to_run IS NULL AND n.right_state = 'current'
-    WHERE o.parcel_code = s.parcel_code
+      AND (n.valid_from IS NULL OR n.valid_from <= ops.as_of()) AND (n.valid_to IS NULL OR ops.as_of() < n.valid_to)
+    WHERE o.parcel_code = s.parcel_code AND o.follow <> 'rest' AND NOT EXISTS (
+      SELECT 1
+      FROM core."right" AS v
+      WHERE v.parcel_code = n.parcel_code AND v.right_no = n.right_no AND v.holder_key = n.holder_key
+        AND v.from_run < o.retired_run
+    )
   )
 );
 COMMENT ON VIEW derived.right_in_place IS 'Current rights on the parcels where their land is now';
@@ -242,21 +267,25 @@ CREATE VIEW derived.lease_in_place AS
 SELECT
   coalesce(s.successor_code, l.parcel_code) AS parcel_code,
   CASE WHEN s.successor_code IS NOT NULL THEN l.parcel_code END AS named_code,
-  coalesce(s.follow = 'candidate', false) AS is_unclear,
+  coalesce(s.follow = 'candidate' OR newer.is_of_name, false) AS is_unclear,
   l.record_key, l.lease_no, l.lessor_code, l.lessor_name_key, l.lessee_code, l.lessee_name_key,
   l.land_area_m2, l.floor_area_m2, l.valid_from, l.valid_to
 FROM core.lease AS l
 LEFT JOIN derived.parcel_successor AS s ON s.parcel_code = l.parcel_code AND s.follow <> 'rest'
-WHERE l.to_run IS NULL AND (
-  s.parcel_code IS NULL OR NOT EXISTS (
-    SELECT 1
-    FROM derived.parcel_successor AS o
-    JOIN core.lease AS n ON n.parcel_code = o.successor_code AND n.to_run IS NULL
-      AND (n.lessee_code = l.lessee_code
-        OR ((n.lessee_code IS NULL OR l.lessee_code IS NULL) AND n.lessee_name_key = l.lessee_name_key))
-    WHERE o.parcel_code = s.parcel_code
+LEFT JOIN LATERAL (
+  SELECT
+    bool_or(coalesce(n.lessee_code = l.lessee_code, false) OR l.lessee_code IS NULL) AS is_the_same,
+    bool_or(l.lessee_code IS NOT NULL AND n.lessee_code IS NULL) AS is_of_name
+  FROM derived.parcel_successor AS o
+  JOIN core.lease AS n ON n.parcel_code = o.successor_code AND n.to_run IS NULL
+    AND (n.valid_from IS NULL OR n.valid_from <= ops.as_of()) AND (n.valid_to IS NULL OR ops.as_of() < n.valid_to)
+    AND (n.lessee_code = l.lessee_code
+      OR ((n.lessee_code IS NULL OR l.lessee_code IS NULL) AND n.lessee_name_key = l.lessee_name_key))
+  WHERE s.parcel_code IS NOT NULL AND o.parcel_code = s.parcel_code AND o.follow <> 'rest' AND NOT EXISTS (
+    SELECT 1 FROM core.lease AS v WHERE v.lease_no = n.lease_no AND v.from_run < o.retired_run
   )
-);
+) AS newer ON s.parcel_code IS NOT NULL
+WHERE l.to_run IS NULL AND NOT coalesce(newer.is_the_same, false);
 COMMENT ON VIEW derived.lease_in_place IS 'Leases on the parcels where their land is now';
 
 -- Of several acts that meet on one parcel, one that names it goes before one that followed, and whoever
@@ -319,8 +348,10 @@ SELECT
     WHEN (r.feed = 'right' AND NOT EXISTS (SELECT 1 FROM derived.right_in_place AS i WHERE i.record_key = r.record_key))
       OR (r.feed = 'lease' AND NOT EXISTS (SELECT 1 FROM derived.lease_in_place AS i WHERE i.record_key = r.record_key))
       THEN 'superseded'
-    WHEN h.is_followed THEN 'followed'
-    ELSE 'unclear'
+    WHEN NOT h.is_followed OR (r.feed = 'lease' AND EXISTS (
+        SELECT 1 FROM derived.lease_in_place AS i WHERE i.record_key = r.record_key AND i.is_unclear
+      )) THEN 'unclear'
+    ELSE 'followed'
   END AS outcome,
   h.successor_codes
 FROM retired AS r

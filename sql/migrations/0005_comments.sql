@@ -296,6 +296,8 @@ BEGIN
         ('derived', 'parcel_patch', 'area_m2', '压盖面积（平方米） Area of the piece on the ellipsoid, square metres'),
         ('derived', 'parcel_successor', 'successor_code', '后继宗地 Open parcel on the land of the retired one'),
         ('derived', 'parcel_successor', 'share', '占原宗地比例 Share of the retired parcel, 0 to 1'),
+        ('derived', 'parcel_successor', 'successor_share', '占后继宗地比例 Share of the successor that its land is, 0 to 1'),
+        ('derived', 'parcel_successor', 'retired_run', '停用运行 Run that retired it'),
         ('derived', 'parcel_successor', 'steps', '经过变更次数 Changes in between'),
         ('derived', 'parcel_successor', 'follow', '归属方式 Followed, candidate (asked) or rest'),
         ('derived', 'retired_evidence', 'successor_codes', '后继宗地 Open parcels on its land'),

@@ -395,3 +395,39 @@ def test_a_survey_that_came_late_takes_the_package_of_the_next_year(make_townshi
     with pytest.raises(SourceError) as caught:
         township.run(dt.date(2028, 12, 31))
     assert caught.value.code == "source.changes_do_not_meet"
+
+
+def test_a_second_package_of_a_year_hangs_on_the_first(surveyed: Township) -> None:
+    """The first carried the rest of the year over; without it the year would be one patch."""
+    _deliver_package(surveyed)
+    surveyed.run(NEW_YEAR)
+    later = NEW_YEAR + dt.timedelta(days=20)
+    update, _ = _package(surveyed)
+    one = update.iloc[[2]].copy()
+    one["DLMC"] = "工业"
+    one["TBMJ"] = one["TBMJ"] + 1
+    one.to_file(inbox(surveyed) / f"DLTBGX_{period(NEW_YEAR, later)}.shp", encoding="gb18030")
+    surveyed.run(later)
+    first = ask(surveyed, "SELECT delivery_id FROM ops.delivery WHERE carried_count > 0")[0][0]
+    _, held = change_delivery(surveyed.engine, first, "withdraw")
+    assert any("DLTBGX_" in file for file in held)
+    surveyed.run(later, accept="undo")
+    assert ask(surveyed, "SELECT DISTINCT vintage FROM core.patch WHERE to_run IS NULL") == [
+        (2025,)
+    ]
+
+
+def test_a_township_that_is_behind_leaves_a_gap(make_township: Make) -> None:
+    """Patches of one township as of June, of the other as of May: changes since June meet one of them."""
+    township = make_township(has_run=False)
+    survey = _survey(township)
+    for file in (inbox(township) / FIRST_NIGHT.isoformat()).glob("DLTB.*"):
+        file.unlink()
+    for code, day in (("330299001", "20260501"), ("330299002", "20260630")):
+        own = survey[survey["ZLDWDM"].str.startswith(code, na=False)]
+        deliver(township, f"DLTB@{code}_{day}.shp", own)
+    township.run()
+    deliver(township, f"DLTB_{period(FIRST_NIGHT, SECOND_NIGHT)}.shp", survey.iloc[[5]])
+    with pytest.raises(SourceError) as caught:
+        township.run(SECOND_NIGHT)
+    assert caught.value.code == "source.changes_do_not_meet"

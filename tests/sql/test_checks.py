@@ -25,8 +25,8 @@ FAULTS = {
     "layers_show_derived": "DELETE FROM layers.parcel WHERE fid = (SELECT min(fid) FROM layers.parcel)",
     "results_say_why": "UPDATE derived.link SET evidence_keys = '{}' "
     "WHERE enterprise_code = (SELECT min(enterprise_code) FROM derived.link)",
-    "retired_codes_lead_on": "INSERT INTO derived.parcel_successor (parcel_code, successor_code, share, steps, follow) "
-    "SELECT 'gone', min(p.parcel_code), 1, 1, 'followed' FROM core.parcel AS p; "
+    "retired_codes_lead_on": "INSERT INTO derived.parcel_successor (parcel_code, successor_code, share, successor_share, "
+    "retired_run, steps, follow) SELECT 'gone', min(p.parcel_code), 1, 1, 1, 1, 'followed' FROM core.parcel AS p; "
     "UPDATE core.enterprise SET parcel_code = 'gone' WHERE enterprise_code = (SELECT max(e.enterprise_code) "
     "FROM core.enterprise AS e WHERE e.to_run IS NULL AND e.status = 'operating' AND NOT EXISTS ("
     "SELECT 1 FROM derived.link AS l WHERE l.enterprise_code = e.enterprise_code))",

@@ -83,7 +83,8 @@ registered AS (
   SELECT
     u.parcel_code,
     u.enterprise_code,
-    sum(r.share) AS share,
+    -- parts of merged land are known to a millionth
+    CASE WHEN abs(sum(r.share) - 1) <= 0.00001 THEN 1 ELSE sum(r.share) END AS share,
     array_agg(r.record_key ORDER BY r.record_key) AS right_keys
   FROM args
   CROSS JOIN "user" AS u

@@ -49,17 +49,21 @@ leased AS (
     AND (l.valid_to IS NULL OR args.as_of < l.valid_to)
   WHERE EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = l.parcel_code AND p.to_run IS NULL)
 ),
--- A lessee whose lessor is itself a lessee on that parcel is a sub-tenant.
+-- A lessee whose lessor is itself a lessee on that parcel is a sub-tenant. A join, not a test per lease:
+-- that would be a loop over all leases for each of them.
+sublet AS (
+  SELECT DISTINCT l.parcel_code, l.lease_no
+  FROM leased AS l
+  JOIN leased AS u ON u.parcel_code = l.parcel_code AND u.lease_no <> l.lease_no
+    AND (u.lessee_code = l.lessor_code
+      OR ((u.lessee_code IS NULL OR l.lessor_code IS NULL) AND u.lessee_name_key = l.lessor_name_key))
+),
 lease AS (
   SELECT
     l.parcel_code, l.named_code, l.is_unclear, l.lease_no, l.lessee_code, l.lessee_name_key, l.valid_from, l.valid_to,
-    CASE WHEN EXISTS (
-      SELECT 1 FROM leased AS u
-      WHERE u.parcel_code = l.parcel_code AND u.lease_no <> l.lease_no
-        AND (u.lessee_code = l.lessor_code
-          OR ((u.lessee_code IS NULL OR l.lessor_code IS NULL) AND u.lessee_name_key = l.lessor_name_key))
-    ) THEN 'sub_tenant' ELSE 'tenant' END AS role
+    CASE WHEN s.lease_no IS NULL THEN 'tenant' ELSE 'sub_tenant' END AS role
   FROM leased AS l
+  LEFT JOIN sublet AS s ON s.parcel_code = l.parcel_code AND s.lease_no = l.lease_no
 ),
 certified AS (
   SELECT

@@ -84,7 +84,7 @@ UNION ALL
 SELECT
   'overlay_land',
   'lineage.' || n.outcome,
-  CASE WHEN n.outcome IN ('followed', 'superseded') THEN 'notice' ELSE 'warning' END,
+  CASE WHEN n.outcome = 'followed' THEN 'notice' ELSE 'warning' END,
   n.feed,
   n.parcel_code,
   n.feed,

@@ -31,6 +31,13 @@ former AS (
   JOIN core.footprint AS o
     ON o.footprint_code = n.old_footprint_code AND (o.to_run = n.run_id OR o.to_run IS NULL)
   WHERE n.old_footprint_code <> n.new_footprint_code
+    -- whose office named somebody once and names nobody now says so
+    AND NOT EXISTS (
+      SELECT 1
+      FROM core.footprint AS v
+      JOIN raw.footprint AS r ON r.row_hash = v.row_hash AND r.enterprise_code IS NOT NULL
+      WHERE v.footprint_code = l.key
+    )
   ORDER BY l.key, n.run_id DESC, o.to_run NULLS LAST
 )
 SELECT

@@ -1,7 +1,7 @@
 -- Cadastral parcels 宗地; the reference area is the registered one, else the plane area.
 -- One row: the record in force for one key, values as corrected. A correction holds while the
 -- delivered value equals the expected one (docs/sources.md, Design 3); that of a retired parcel goes over
--- to the one that holds lineage_follow_share of its land.
+-- to the one that holds lineage_follow_share of its land, and little else.
 WITH RECURSIVE args AS (
   SELECT CAST(:as_of AS date) AS as_of, CAST(:lineage_follow_share AS numeric) AS follow_share
 ),
@@ -24,7 +24,8 @@ former AS (
   CROSS JOIN former AS f
   JOIN core.parcel_lineage AS n ON n.new_parcel_code = f.parcel_code AND n.old_parcel_code <> n.new_parcel_code
     AND (f.run_id IS NULL OR n.run_id < f.run_id)
-  WHERE f.share * n.old_share >= args.follow_share
+  -- what was said of a part is not said of the whole
+  WHERE f.share * n.old_share >= args.follow_share AND n.new_share >= args.follow_share
     AND NOT EXISTS (SELECT 1 FROM every AS e WHERE e.key = n.old_parcel_code)
 ),
 correction AS (

@@ -1,6 +1,7 @@
 -- Parcels whose code or border changes in this run, and what takes their place, by overlap in both
 -- directions. One row: one old and one new parcel that share at least lineage_min_share of either. A
--- parcel that keeps its code stands with itself where less than lineage_same_share of it stays.
+-- parcel that keeps its code stands with itself where less than lineage_same_share of it stays. A parcel
+-- that went in an earlier run without a successor may find one now: files do not come in one night.
 -- Source: docs/sources.md, 4.2 (old numbers are never used again; new ones keep a lineage).
 WITH args AS (
   SELECT
@@ -50,7 +51,8 @@ new AS MATERIALIZED (
   SELECT d.key, d.held_hash IS NOT NULL AS is_kept, d.delivery_id, r.geom
   FROM differing AS d
   JOIN raw.parcel AS r ON r.row_hash = d.live_hash
-  WHERE (d.held_hash IS NULL OR d.key IN (SELECT c.key FROM redrawn AS c)) AND EXISTS (SELECT 1 FROM old)
+  WHERE (d.held_hash IS NULL OR d.key IN (SELECT c.key FROM redrawn AS c))
+    AND (EXISTS (SELECT 1 FROM old) OR EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.to_run IS NOT NULL))
 ),
 -- The index of the records held finds the neighbours. Materialized: the overlap is used twice.
 shared AS MATERIALIZED (
@@ -61,6 +63,18 @@ shared AS MATERIALIZED (
   FROM new AS n
   JOIN core.parcel AS t ON t.to_run IS NULL AND ST_Intersects(t.geom, n.geom)
   JOIN old AS o ON o.key = t.record_key
+  UNION ALL
+  SELECT
+    t.parcel_code, n.key, false, n.is_kept, n.delivery_id,
+    CAST(ST_Area(t.geom) AS numeric), CAST(ST_Area(n.geom) AS numeric),
+    CAST(ST_Area(ST_Intersection(t.geom, n.geom)) AS numeric)
+  FROM new AS n
+  JOIN core.parcel AS t ON t.to_run IS NOT NULL AND ST_Intersects(t.geom, n.geom)
+  WHERE NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = t.parcel_code AND p.to_run IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = t.parcel_code AND p.to_run > t.to_run)
+    AND NOT EXISTS (
+      SELECT 1 FROM core.parcel_lineage AS g WHERE g.old_parcel_code = t.parcel_code AND g.run_id >= t.to_run)
+    AND NOT EXISTS (SELECT 1 FROM differing AS d WHERE d.key = t.parcel_code AND d.live_hash IS NOT NULL)
 ),
 pair AS (
   SELECT
