@@ -534,7 +534,7 @@ DECLARE
   kind text;
   is_held boolean;
 BEGIN
-  -- whoever may name the hash has checked the rest; people who enter by hand may not
+  -- only who has checked the rest may name the hash (core.forget_hash_by_hand)
   IF NEW.content_hash IS NOT NULL THEN
     RETURN NEW;
   END IF;
@@ -580,6 +580,25 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION core.check_correction() IS 'Completes and checks a correction that is entered by hand';
+-- The hash says that a correction was checked: whoever enters one by hand cannot name it. A function of its
+-- own, for it must know who inserts. (Column grants would do, but QGIS edits whole tables only.)
+CREATE FUNCTION core.forget_hash_by_hand()
+RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF NOT pg_catalog.has_table_privilege(current_user, 'core.correction', 'TRUNCATE') THEN
+    NEW.content_hash := NULL;
+    NEW.entered_at := pg_catalog.clock_timestamp();
+  END IF;
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION core.forget_hash_by_hand() IS 'Only the owner says that a correction was checked';
+-- Triggers fire in the order of their names.
+CREATE TRIGGER correction_a_by_whom
+BEFORE INSERT ON core.correction
+FOR EACH ROW EXECUTE FUNCTION core.forget_hash_by_hand();
 CREATE TRIGGER correction_by_hand
 BEFORE INSERT ON core.correction
 FOR EACH ROW EXECUTE FUNCTION core.check_correction();

@@ -223,10 +223,7 @@ GRANT USAGE ON SCHEMA layers TO diqi_viewer, diqi_reviewer;
 GRANT SELECT ON ALL TABLES IN SCHEMA layers TO diqi_viewer, diqi_reviewer;
 GRANT SELECT ON public.layer_styles TO diqi_viewer, diqi_reviewer;
 GRANT USAGE ON SCHEMA core TO diqi_reviewer;
-GRANT SELECT, INSERT ON core.decision, core.correction_answer, core.verification TO diqi_reviewer;
--- The hash says that a correction was checked: nobody who enters one by hand may name it.
-GRANT SELECT, INSERT (correction_id, feed, key, field, expected_value, new_value, reason, evidence, author, office,
-  valid_until) ON core.correction TO diqi_reviewer;
+GRANT SELECT, INSERT ON core.decision, core.correction, core.correction_answer, core.verification TO diqi_reviewer;
 -- QGIS asks the sequence of a key before it inserts.
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA core TO diqi_reviewer;
 GRANT USAGE ON SCHEMA raw, ops TO diqi_loader;

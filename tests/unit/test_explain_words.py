@@ -15,6 +15,7 @@ STEP_NAMES = {step.name for step in STEPS}
 
 # The list of words for each column that a CHECK closes; None: explain never shows it.
 CHECKED = {
+    ("core.correction", "feed"): "feed",
     # a sentence for each: explain.answer_*
     ("core.correction_answer", "answer"): None,
     ("core.decision", "kind"): "decision_kind",
