@@ -50,6 +50,7 @@ from pipeline.stepping import (
 )
 from pipeline.steps import STEPS
 from pipeline.steps.load_feeds import DeliveryResult, load_sources
+from pipeline.threads import calm_collector
 
 Watch = Callable[[str], None]
 # Called inside the transaction with what a run would publish, before it is taken back.
@@ -152,6 +153,7 @@ def rollback(
 
 def _run(engine: Engine, plan: _Plan) -> RunResult:
     with (
+        calm_collector(),
         database_errors(),
         engine.connect() as connection,
         engine.connect().execution_options(isolation_level="AUTOCOMMIT") as ledger,
@@ -178,7 +180,7 @@ def load(
     Errors: SourceError for the first refused file (the others are loaded), RunLocked, DatabaseError.
     """
     contracts = contracts_of(settings)
-    with database_errors(), engine.connect() as connection:
+    with calm_collector(), database_errors(), engine.connect() as connection:
         take_run_lock(connection)
         try:
             deliveries, _ = _load(connection, settings, contracts, as_of, load_watch)
