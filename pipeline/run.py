@@ -21,6 +21,7 @@ from pipeline.database import (
 from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.feeds.contracts import Contract, County, load_contracts
 from pipeline.feeds.discover import HASH_MEMORY, ContentHashes, find_sources
+from pipeline.feeds.isolation import ReadLimits
 from pipeline.gate import judge_records, judge_results, read_published
 from pipeline.ledger import (
     Accepted,
@@ -276,7 +277,13 @@ def _load(
     found = find_sources(settings.workspace / "inbox", contracts, hashes)
     hashes.save()
     deliveries = load_sources(
-        connection, found.sources, contracts, county, as_of=as_of, progress=load_watch
+        connection,
+        found.sources,
+        contracts,
+        county,
+        as_of=as_of,
+        limits=ReadLimits(settings.limits.memory_mib, settings.limits.seconds),
+        progress=load_watch,
     )
     load_corrections(connection, settings.workspace / "corrections.csv", contracts, county)
     check_by_hand(connection, contracts, county)

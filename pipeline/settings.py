@@ -96,6 +96,13 @@ class DatabaseSettings(_Table):
     url: str = ""
 
 
+class LimitSettings(_Table):
+    """What reading one file may take."""
+
+    memory_mib: int = Field(ge=64)
+    seconds: int = Field(ge=1)
+
+
 class CodeSettings(_Table):
     """How codes and addresses look in this county."""
 
@@ -197,6 +204,7 @@ class Settings(_Table):
     workspace: Path
     county: CountySettings
     database: DatabaseSettings
+    limits: LimitSettings
     codes: CodeSettings
     evaluation: EvaluationSettings
     overlay: OverlaySettings

@@ -1,17 +1,29 @@
-"""What readers hand to cleaning: an opened layer, and batches of delivered rows as text."""
+"""What readers hand to cleaning: an opened layer, and batches of delivered rows as text.
+
+Readers write Arrow batches, which travel from one process to another as they are: ``row`` (int32),
+a text column ``c<i>`` per heading, where cells may have been numbers a mask ``n<i>``, and where the
+layer has shapes ``geom`` (WKB in the county's CRS).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
+import shapely
 
 from pipeline.feeds.headings import Match
+from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY
 
-BATCH_ROWS = 8_192
+if TYPE_CHECKING:
+    # half of what a reader's process would hold
+    import pandas as pd
+
+__all__ = ["BATCH_ROWS", "OpenLayer", "RawBatch", "raw_batch"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +42,47 @@ class RawBatch:
 
 @dataclass
 class OpenLayer:
-    """A layer or sheet that was opened and found to fit its contract."""
+    """A layer or sheet that was opened and found to fit its contract.
+
+    ``notes`` are codes of messages with their parameters: what was decided about the file.
+    """
 
     name: str
     headings: list[str]
     match: Match
-    batches: Iterator[RawBatch]
+    batches: Iterator[pa.RecordBatch]
     row_total: int | None = None
     crs: str | None = None
     encoding: str | None = None
     is_spreadsheet: bool = False
     has_geometry: bool = False
-    # lines of a table that are no records: titles, totals, notes
+    notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    # lines of a table that are no records: titles, totals, notes; complete after the last batch
     ignored_lines: list[int] = field(default_factory=list)
+
+
+def raw_batch(batch: pa.RecordBatch, width: int) -> RawBatch:
+    """Look at an Arrow batch of a reader as cleaning does.
+
+    Shape:  a batch and the number of headings in; a RawBatch out.
+    Units:  none.
+    CRS:    the county's, in and out.
+    Errors: none.
+    Source: docs/decisions/0013-readers-have-a-process.md.
+    """
+    import pandas as pd
+
+    names = set(batch.schema.names)
+    columns = [pd.Series(batch.column(f"c{i}").to_pandas(), dtype="str") for i in range(width)]
+    numeric = [
+        np.asarray(batch.column(f"n{i}").to_numpy(zero_copy_only=False), dtype=bool)
+        if f"n{i}" in names
+        else None
+        for i in range(width)
+    ]
+    geometry = None
+    if GEOMETRY in names:
+        wkb = np.asarray(batch.column(GEOMETRY).to_numpy(zero_copy_only=False), dtype=object)
+        geometry = np.asarray(shapely.from_wkb(wkb), dtype=object)
+    number = batch.column("row").to_numpy().astype(np.int64)
+    return RawBatch(number, columns, numeric, geometry)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import SourceError
-from pipeline.feeds.batch import OpenLayer, RawBatch
+from pipeline.feeds.batch import OpenLayer, RawBatch, raw_batch
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch
 from pipeline.feeds.contracts import Contract, County
-from pipeline.feeds.discover import VECTOR_SUFFIXES, SourceFile
+from pipeline.feeds.discover import SourceFile
+from pipeline.feeds.isolation import ReadingRoom, ReadLimits
 from pipeline.feeds.memory import Memory, context_of, part_of, source_hashes, with_known
-from pipeline.feeds.tables import open_table
-from pipeline.feeds.vector import open_vector
+from pipeline.feeds.readers import open_layer
 from pipeline.threads import ahead
 
 # Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
@@ -80,12 +80,15 @@ class Piece:
 
 
 class Reader:
-    """Reads and cleans deliveries in a thread of its own, some batches ahead of the server.
+    """Reads and cleans deliveries ahead of the server: files in a process, rows in a thread.
 
-    While the server stores one file, the next is being read. The thread never touches the database.
+    While the server stores one file, the next is being read. Neither touches the database.
     """
 
-    def __init__(self, deliveries: list[Delivery]) -> None:
+    def __init__(self, deliveries: list[Delivery], limits: ReadLimits | None = None) -> None:
+        self._room = ReadingRoom(limits or ReadLimits())
+        if deliveries:
+            self._room.start()
         self._deliveries = deliveries
         self._wanted: Delivery | None = None
         self._pieces = ahead(self._read(), _AHEAD)
@@ -95,8 +98,9 @@ class Reader:
         return any(delivery is other for other in self._deliveries)
 
     def close(self) -> None:
-        """Stop reading, and close the file that is open."""
+        """Stop reading, and end the process that reads."""
         self._pieces.close()
+        self._room.close()
 
     def pieces(self, delivery: Delivery) -> Iterator[Piece]:
         """The layer and the batches of one delivery; what is left of earlier ones is dropped.
@@ -119,17 +123,23 @@ class Reader:
             if self._is_past(later):
                 continue
             try:
-                with _open(delivery) as layer:
+                with self._open(delivery) as layer:
                     yield Piece(delivery, layer=layer)
                     with closing(ahead(layer.batches, 1)) as batches:
                         for batch in batches:
-                            clean = _clean(batch, layer, delivery)
-                            yield Piece(delivery, batch=clean, rows=len(batch.row_number))
+                            rows = raw_batch(batch, len(layer.headings))
+                            clean = _clean(rows, layer, delivery)
+                            yield Piece(delivery, batch=clean, rows=batch.num_rows)
                             if self._is_past(later):
                                 break
                 yield Piece(delivery)
             except SourceError as error:
                 yield Piece(delivery, error=error)
+
+    def _open(self, delivery: Delivery) -> AbstractContextManager[OpenLayer]:
+        source = delivery.source
+        arguments = (source.path, delivery.reads_by, delivery.county)
+        return self._room.opened(open_layer, *arguments, file=source.path.name)
 
     def _is_past(self, later: list[Delivery]) -> bool:
         """Whether one of the later deliveries is wanted already."""
@@ -150,10 +160,3 @@ def _clean(batch: RawBatch, layer: OpenLayer, delivery: Delivery) -> CleanBatch:
     elif is_new.any():
         clean = clean_batch(part_of(batch, is_new), *terms)
     return with_known(clean, batch, hashes, known)
-
-
-def _open(delivery: Delivery) -> AbstractContextManager[OpenLayer]:
-    path = delivery.source.path
-    if path.suffix.lower() in VECTOR_SUFFIXES:
-        return open_vector(path, delivery.reads_by, delivery.county)
-    return open_table(path, delivery.reads_by)

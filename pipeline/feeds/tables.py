@@ -14,13 +14,11 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 import python_calamine
 
 from pipeline.errors import SourceError
-from pipeline.feeds.batch import BATCH_ROWS, OpenLayer, RawBatch
+from pipeline.feeds.batch import BATCH_ROWS, OpenLayer
 from pipeline.feeds.contracts import Contract
 from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.headings import (
@@ -270,23 +268,20 @@ def _is_no_record(filled: list[str], texts: list[str], headings: list[str]) -> b
     )
 
 
-def _batches(records: Iterator[_Record], width: int) -> Iterator[RawBatch]:
+def _batches(records: Iterator[_Record], width: int) -> Iterator[pa.RecordBatch]:
+    names = ["row", *(f"{kind}{i}" for i in range(width) for kind in "cn")]
     while batch := list(islice(records, BATCH_ROWS)):
-        numbers = np.array([record.number for record in batch], dtype=np.int64)
+        columns = [pa.array([record.number for record in batch], pa.int32())]
         cells = list(zip_longest(*(record.row for record in batch), fillvalue=""))
         texts = list(zip_longest(*(record.texts for record in batch), fillvalue=""))
-        columns: list[pd.Series] = []
-        numeric: list[npt.NDArray[np.bool_] | None] = []
         nothing = ("",) * len(batch)
         for position in range(width):
             column, text = (
                 table[position] if position < len(table) else nothing for table in (cells, texts)
             )
-            values = pd.Series(text, dtype="str")
-            columns.append(values.where(values != ""))
-            is_number = np.array([isinstance(cell, float | int) for cell in column], dtype=bool)
-            numeric.append(is_number if is_number.any() else None)
-        yield RawBatch(numbers, columns, numeric)
+            columns.append(pa.array([value or None for value in text], pa.string()))
+            columns.append(pa.array([isinstance(cell, float | int) for cell in column], pa.bool_()))
+        yield pa.RecordBatch.from_arrays(columns, names)
 
 
 def _text(cell: object) -> str:

@@ -19,8 +19,9 @@ from sqlalchemy import select
 
 from pipeline._paths import data_path
 from pipeline.errors import CrsError
+from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.contracts import County, load_contracts
-from pipeline.feeds.vector import open_vector
+from pipeline.feeds.readers import open_layer
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.outputs.tables import read_layers, reflect
 
@@ -81,8 +82,8 @@ def our_reading(path, geometry):
             "county_prefix": None,
         }
     )
-    with open_vector(path, contract, COUNTY) as layer:
-        batches = list(layer.batches)
+    with open_layer(path, contract, COUNTY) as layer:
+        batches = [raw_batch(batch, len(layer.headings)) for batch in layer.batches]
     columns = [
         np.concatenate([batch.columns[number].to_numpy(dtype=object) for batch in batches])
         for number in range(len(layer.headings))
@@ -126,7 +127,7 @@ def test_counties_of_anhui_in_gbk(ask_fiona, shared_data):
     contract = load_contracts(data_path("config", "sources.toml"))["area"].model_copy(
         update={"columns": {}, "key": (), "county_prefix": None, "crs": "file"}
     )
-    with pytest.raises(CrsError) as caught, open_vector(path, contract, COUNTY):
+    with pytest.raises(CrsError) as caught, open_layer(path, contract, COUNTY):
         pass
     assert caught.value.code == "source.no_crs"
 

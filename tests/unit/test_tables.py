@@ -10,6 +10,7 @@ import pytest
 from openpyxl import Workbook
 
 from pipeline.errors import SourceError
+from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.clean import Manner, clean_batch
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.tables import open_table
@@ -43,7 +44,7 @@ def read(path: Path, contract):
     with open_table(path, contract) as layer:
         frames = [
             pd.DataFrame(dict(zip(layer.headings, b.columns, strict=True))).set_index(b.row_number)
-            for b in layer.batches
+            for b in (raw_batch(batch, len(layer.headings)) for batch in layer.batches)
         ]
     return (pd.concat(frames) if frames else pd.DataFrame()), layer
 
@@ -113,13 +114,13 @@ def test_numbers_stay_what_they_are(tmp_path, contracts):
         [["统一社会信用代码", "企业名称", "行业代码"], [913302821234567890, "甲", 3451]],
     )
     with open_table(path, contracts["enterprise"]) as layer:
-        batch = next(layer.batches)
+        batch = raw_batch(next(layer.batches), len(layer.headings))
     code, name, industry = (column[0] for column in batch.columns)
     # what the spreadsheet lost is lost; that it was a number is known
     assert code[:15] == "913302821234567"
     assert (name, industry) == ("甲", "3451")
     assert batch.numeric[0].all()
-    assert batch.numeric[1] is None
+    assert not batch.numeric[1].any()
 
 
 def test_of_several_sheets_the_one_that_fits(tmp_path, contracts):
@@ -189,9 +190,8 @@ def test_the_real_register_is_the_same_in_both_encodings(contracts):
     rows = {}
     for name in ("utf8", "gb18030"):
         with open_table(folder / f"enterprises_{name}.csv", contract) as layer:
-            batch = clean_batch(
-                next(layer.batches), layer, contract, county, Manner(dt.date(2026, 6, 30))
-            )
+            rows_read = raw_batch(next(layer.batches), len(layer.headings))
+            batch = clean_batch(rows_read, layer, contract, county, Manner(dt.date(2026, 6, 30)))
             assert layer.encoding in {"utf-8", "utf-8-sig", "gb18030"}
         rows[name] = batch.rows.iloc[:800].drop(columns="extra")
     assert len(rows["gb18030"]) == 800

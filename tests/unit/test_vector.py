@@ -15,10 +15,11 @@ import shapely
 from shapely.geometry import Point, box
 
 from pipeline.errors import CrsError, SourceError
+from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.crs import is_same_plane, reprojection
 from pipeline.feeds.encoding import decode_value, shapefile_encoding
-from pipeline.feeds.vector import open_vector
+from pipeline.feeds.readers import open_layer
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -59,8 +60,8 @@ def write(path: Path, frame: gpd.GeoDataFrame, *, encoding="GBK", cpg=None, lang
 
 def read(path: Path, contract, county=COUNTY):
     """All rows of a layer as a frame by heading, the shapes, and the layer."""
-    with open_vector(path, contract, county) as layer:
-        batches = list(layer.batches)
+    with open_layer(path, contract, county) as layer:
+        batches = [raw_batch(batch, len(layer.headings)) for batch in layer.batches]
     frame = pd.concat(
         [pd.DataFrame(dict(zip(layer.headings, b.columns, strict=True))) for b in batches]
     )
@@ -320,8 +321,8 @@ def test_numbers_become_text_without_loss(tmp_path, contracts):
     )
     path = tmp_path / "宗地.gpkg"
     pyogrio.write_dataframe(frame, path)
-    with open_vector(path, contracts["parcel"], COUNTY) as layer:
-        batch = next(layer.batches)
+    with open_layer(path, contracts["parcel"], COUNTY) as layer:
+        batch = raw_batch(next(layer.batches), len(layer.headings))
     row = dict(zip(layer.headings, (c[0] for c in batch.columns), strict=True))
     assert row["whole"] == "3005580016"
     assert row["part"] == "0.1"
@@ -373,9 +374,3 @@ def test_real_townships_of_hsinchu():
     rows, shapes, _ = read(path, contract, County("10004", "EPSG:3826"))
     assert len(rows) == 13
     assert 1.3e9 < shapely.area(shapes).sum() < 1.5e9
-
-
-def test_curved_shapes_are_refused(contracts):
-    path = real("hostile-corpus", "pyogrio", "curvepolygon.gpkg")
-    contract = contracts["area"].model_copy(update={"columns": {}, "key": ()})
-    assert refusal(path, contract).code == "source.curves"

@@ -1,0 +1,159 @@
+"""The process in which files are opened: small, bounded in memory, and no loss when it dies.
+
+A damaged or hostile file can make any reader crash, hang or ask for all memory there is. So none runs
+in the process that holds the database connection. This one takes requests on its standard input, one
+after the other, and answers with frames on its standard output; ``pipeline.feeds.isolation`` is the
+other end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import resource
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipeline.feeds.batch import OpenLayer
+
+# What a frame holds: an opened layer, the schema of its batches, a batch, the end, an error.
+LAYER, SCHEMA, BATCH, END, ERROR = b"L", b"S", b"B", b"E", b"X"
+HEAD = struct.Struct(">cQ")
+_MIB = 1 << 20
+_PLACES = 3
+
+
+def main() -> None:
+    """Answer requests until there are no more, or whoever asks is gone."""
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    # nothing that a library prints may get between the frames
+    os.dup2(2, 1)
+    requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
+    _import_lightly()
+    while (request := requests.get()) is not None:
+        _answer(request, answers)
+
+
+def _listen(source: BinaryIO, requests: queue.SimpleQueue[bytes | None]) -> None:
+    """Pass requests on; end this process at once when the other end is gone."""
+    while len(head := source.read(HEAD.size)) == HEAD.size:
+        _, size = HEAD.unpack(head)
+        requests.put(source.read(size))
+    os._exit(0)
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Says that pandas is not installed."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Find nothing, or refuse."""
+        if name in {"pandas", "geopandas"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def _import_lightly() -> None:
+    """Import the readers without pandas, which they do not use and would import."""
+    sys.meta_path.insert(0, _WithoutPandas())
+    import pyogrio
+
+    import pipeline.feeds.readers  # noqa: F401 - imported before a request comes
+
+    pyogrio.set_gdal_config_options({"OGR_GEOJSON_MAX_OBJ_SIZE": 200, "CPL_LOG": "/dev/null"})
+
+
+def _answer(request: bytes, answers: BinaryIO) -> None:
+    from pipeline.errors import CrsError, SourceError
+
+    function, arguments, memory_mib = pickle.loads(request)  # noqa: S301 - from our own parent
+    _bound_memory(memory_mib)
+    try:
+        _send_layer(function, arguments, answers)
+    except SourceError as error:
+        kind = "crs" if isinstance(error, CrsError) else "source"
+        _send_json(answers, ERROR, {"kind": kind, "code": error.code, "params": error.params})
+    except MemoryError:
+        _send_json(answers, ERROR, {"kind": "memory"})
+    except Exception as error:  # noqa: BLE001 - any fault of a reader is one of its file
+        _send_json(answers, ERROR, {"kind": "fault", "reason": _where(error)})
+
+
+def _send_layer(
+    function: Callable[..., AbstractContextManager[OpenLayer]],
+    arguments: tuple[object, ...],
+    answers: BinaryIO,
+) -> None:
+    with function(*arguments) as layer:
+        described = asdict_without_batches(layer)
+        _send_json(answers, LAYER, described)
+        schema: pa.Schema | None = None
+        for batch in layer.batches:
+            if schema is None or not batch.schema.equals(schema):
+                schema = batch.schema
+                _send(answers, SCHEMA, schema.serialize())
+            _send(answers, BATCH, batch.serialize())
+        end = {"ignored_lines": layer.ignored_lines, "notes": layer.notes}
+    _send_json(answers, END, end)
+
+
+def asdict_without_batches(layer: OpenLayer) -> dict[str, object]:
+    """What is known of a layer before its rows, fit for JSON.
+
+    Shape:  an OpenLayer in; a dictionary out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/decisions/0013-readers-have-a-process.md.
+    """
+    values = {name: value for name, value in vars(layer).items() if name != "batches"}
+    values["match"] = asdict(layer.match)
+    return values
+
+
+def _bound_memory(memory_mib: int) -> None:
+    """Let this process grow by so much, and no more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + memory_mib * _MIB
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _where(error: Exception) -> str:
+    """Kind and place of a fault; its words could hold what the file holds."""
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        name = Path(trace.tb_frame.f_code.co_filename).name
+        places.append(f"{name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} ({' > '.join(places[-_PLACES:])})"
+
+
+def _send_json(answers: BinaryIO, kind: bytes, value: object) -> None:
+    _send(answers, kind, json.dumps(value, ensure_ascii=True, default=str).encode())
+
+
+def _send(answers: BinaryIO, kind: bytes, payload: bytes | pa.Buffer) -> None:
+    view = memoryview(payload)
+    answers.write(HEAD.pack(kind, len(view)))
+    while view:
+        view = view[answers.write(view) or 0 :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Which reader opens which file. Runs in the process of ``pipeline.feeds.child``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.feeds.batch import OpenLayer
+from pipeline.feeds.contracts import Contract, County
+from pipeline.feeds.discover import VECTOR_SUFFIXES
+from pipeline.feeds.fit import fit
+from pipeline.feeds.tables import open_table
+from pipeline.feeds.vector import open_vector
+
+
+@contextmanager
+def open_layer(path: Path, contract: Contract, county: County) -> Iterator[OpenLayer]:
+    """Open the layer or sheet of a file that its contract means, to be read in batches.
+
+    Shape:  a file in; an OpenLayer out.
+    Units:  as delivered.
+    CRS:    the layer's or the contract's in; the county's out.
+    Errors: SourceError and CrsError of the reader.
+    Source: docs/sources.md, Design 3 (delivery).
+    """
+    if path.suffix.lower() in VECTOR_SUFFIXES:
+        with open_vector(path, contract.layer, contract.feed, contract.encoding) as raw:
+            yield fit(raw, contract, county, path.name)
+        return
+    with open_table(path, contract) as layer:
+        yield layer
