@@ -245,7 +245,16 @@ def _is_known(cursor: psycopg.Cursor[Any], delivery: Delivery) -> bool:
         f"""
         SELECT
           EXISTS (
-            SELECT 1 FROM ops.delivery AS d WHERE d.state <> 'refused' AND {_SAME_DELIVERY}
+            -- what was said last of this day; half a file, the whole one and the half again are three
+            SELECT 1
+            FROM (
+              SELECT d.content_hash, d.contract_hash
+              FROM ops.delivery AS d
+              WHERE d.state <> 'refused' AND {_SAME_SCOPE} AND d.data_date = %(data_date)s
+              ORDER BY d.delivery_id DESC
+              LIMIT 1
+            ) AS d
+            WHERE {_SAME_CONTENT}
           ) OR EXISTS (
             SELECT 1
             FROM (
@@ -269,8 +278,15 @@ def _is_known(cursor: psycopg.Cursor[Any], delivery: Delivery) -> bool:
             ) AS d
             WHERE {_SAME_CONTENT}
           ) OR EXISTS (
+            -- taken out by a person, unless its office has said something else since
             SELECT 1 FROM ops.delivery AS d
             WHERE d.state IN ('held', 'withdrawn') AND {_SAME_SCOPE} AND {_SAME_CONTENT}
+              AND NOT EXISTS (
+                SELECT 1 FROM ops.delivery AS n
+                WHERE n.feed = d.feed AND n.scope IS NOT DISTINCT FROM d.scope
+                  AND n.since IS NOT DISTINCT FROM d.since AND n.is_dated = d.is_dated
+                  AND n.state IN ('loaded', 'consumed') AND n.delivery_id > d.delivery_id
+              )
           )
         """,  # noqa: S608 - the parts are constants of this module
         delivery.identity,

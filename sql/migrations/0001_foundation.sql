@@ -124,7 +124,7 @@ CREATE TABLE ops.delivery (
   detail jsonb NOT NULL DEFAULT '{}'
 );
 -- A delivery is known by what it says, not by when it came: the loader looks it up by this.
-CREATE UNIQUE INDEX delivery_identity ON ops.delivery (
+CREATE INDEX delivery_identity ON ops.delivery (
   feed, coalesce(scope, ARRAY[]::text[]), data_date, coalesce(since, data_date), content_hash, contract_hash
 );
 COMMENT ON TABLE ops.delivery IS 'One row per delivered file and layer: a snapshot of its scope and parts, or since a day what changed';

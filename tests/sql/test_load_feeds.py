@@ -243,6 +243,27 @@ def test_what_was_withdrawn_does_not_come_back(load):
     assert [r.state for r in load(DAY + dt.timedelta(days=1))] == ["known"]
 
 
+def test_half_a_file_the_whole_one_and_the_half_again(load):
+    """What an office said last of a day counts, though it had said it before."""
+    for numbers in ((1,), (1, 2), (1,)):
+        load.put("ZD.gpkg", parcels(*numbers))
+        assert [r.state for r in load()] == ["loaded"]
+        assert load.live() == [CODE.format(n) for n in numbers]
+        assert [r.state for r in load()] == ["known"]
+
+
+def test_what_was_withdrawn_may_be_said_again_after_something_else(load):
+    load.put("ZD.gpkg", parcels(1))
+    load()
+    with load.engine.begin() as connection:
+        connection.execute(text("UPDATE ops.delivery SET state = 'withdrawn'"))
+    load.put("ZD.gpkg", parcels(1, 2))
+    assert [r.state for r in load()] == ["loaded"]
+    load.put("ZD.gpkg", parcels(1))
+    assert [r.state for r in load()] == ["loaded"]
+    assert load.live() == [CODE.format(1)]
+
+
 def test_a_date_in_the_future_waits(load):
     load.put("2026-07-01/ZD.gpkg", parcels(1))
     assert [r.state for r in load()] == ["not_due"]
@@ -333,16 +354,16 @@ def test_batches_make_one_delivery(load, monkeypatch):
 def test_only_what_is_asked_for_is_read(load, monkeypatch):
     """Known files between a new early one and a new late one are not opened."""
     opened: list[str] = []
-    opening = reader._open
+    opening = reader.Reader._open
 
-    def watched(delivery):
+    def watched(self, delivery):
         opened.append(delivery.source.name)
-        return opening(delivery)
+        return opening(self, delivery)
 
     for day in range(2, 12):
         load.put(f"2026-06-{day:02}/ZD.gpkg", parcels(1, 2, day))
         load()
-    monkeypatch.setattr(reader, "_open", watched)
+    monkeypatch.setattr(reader.Reader, "_open", watched)
     load.put("2026-06-01/ZD.gpkg", parcels(1))
     load.put("2026-06-15/ZD.gpkg", parcels(1, 2, 15))
     states = {result.source.name: result.state for result in load()}
