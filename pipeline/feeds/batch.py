@@ -2,7 +2,7 @@
 
 Readers write Arrow batches, which travel from one process to another as they are: ``row`` (int32),
 a text column ``c<i>`` per heading, where cells may have been numbers a mask ``n<i>``, and where the
-layer has shapes ``geom`` (WKB in the county's CRS).
+layer has shapes ``geom`` (WKB in the county's CRS); ``seal`` by which a row is known again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 import shapely
 
 from pipeline.feeds.headings import Match
-from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY
+from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, SEAL
 
 if TYPE_CHECKING:
     # half of what a reader's process would hold
@@ -31,13 +31,15 @@ class RawBatch:
     """Some rows of a layer, column by column in the order of the layer's headings.
 
     ``numeric[i]`` tells which cells of column i were numbers and not text, so that digits may be
-    lost; None: none of them. ``geometry`` is in the county's CRS.
+    lost; None: none of them. ``geometry`` is in the county's CRS; ``seals`` as in
+    ``pipeline.feeds.sealing``.
     """
 
     row_number: npt.NDArray[np.int64]
     columns: list[pd.Series]
     numeric: list[npt.NDArray[np.bool_] | None]
     geometry: npt.NDArray[np.object_] | None = None
+    seals: list[bytes] | None = None
 
 
 @dataclass
@@ -84,5 +86,6 @@ def raw_batch(batch: pa.RecordBatch, width: int) -> RawBatch:
     if GEOMETRY in names:
         wkb = np.asarray(batch.column(GEOMETRY).to_numpy(zero_copy_only=False), dtype=object)
         geometry = np.asarray(shapely.from_wkb(wkb), dtype=object)
+    seals = batch.column(SEAL).to_pylist() if SEAL in names else None
     number = batch.column("row").to_numpy().astype(np.int64)
-    return RawBatch(number, columns, numeric, geometry)
+    return RawBatch(number, columns, numeric, geometry, seals)

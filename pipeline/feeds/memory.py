@@ -7,25 +7,15 @@ content hash that it had then.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import shapely
 
-from pipeline.feeds.batch import OpenLayer, RawBatch
+from pipeline.feeds.batch import RawBatch
 from pipeline.feeds.clean import HIDDEN, CleanBatch
-
-_MISSING = "\x1d"
-_NEXT = "\x1f"
-_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -82,85 +72,6 @@ def _shown(key: str, personal: Sequence[bool]) -> str:
     )
 
 
-@cache
-def _program() -> str:
-    """Hash of the program that cleans: another one looks at everything anew."""
-    package = Path(__file__).resolve().parent.parent
-    digest = hashlib.blake2b(digest_size=_SIZE)
-    for part in ("domain", "feeds"):
-        for file in sorted((package / part).glob("*.py")):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
-
-
-def context_of(layer: OpenLayer, contract_hash: str) -> bytes:
-    """All that cleaning takes from elsewhere than the row: program, contract, headings, units, CRS.
-
-    Shape:  an opened layer and the hash of its contract and county in; 16 bytes out.
-    Units:  none.
-    CRS:    part of it.
-    Errors: none.
-    Source: docs/decisions/0011-fast-where-it-is-cheap.md.
-    """
-    match = layer.match
-    said = repr(
-        (
-            contract_hash,
-            layer.headings,
-            sorted(match.positions.items()),
-            sorted(match.units.items()),
-            layer.crs,
-            layer.encoding,
-            layer.is_spreadsheet,
-            layer.has_geometry,
-            _program(),
-        )
-    )
-    return hashlib.blake2b(said.encode(), digest_size=_SIZE).digest()
-
-
-def source_hashes(batch: RawBatch, context: bytes) -> list[bytes]:
-    """Hash each delivered row: its cells, which of them were numbers, its shape.
-
-    Shape:  a batch and its context in; 16 bytes per row out.
-    Units:  as delivered.
-    CRS:    the county's.
-    Errors: none.
-    Source: docs/decisions/0011-fast-where-it-is-cheap.md.
-    """
-    cells: list[pa.Array] = []
-    for column, is_number in zip(batch.columns, batch.numeric, strict=True):
-        text = pa.array(column, pa.large_string(), from_pandas=True)
-        text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
-        # with its length before it no text can be taken for two
-        cells += [pc.binary_length(text).cast(pa.large_string()), text]
-        if is_number is not None:
-            cells.append(pa.array(np.where(is_number, "n", "t"), pa.large_string()))
-    count = len(batch.row_number)
-    texts: list[str] = [""] * count
-    if cells:
-        joined = pc.binary_join_element_wise(
-            *cells,
-            pa.scalar(_NEXT, pa.large_string()),
-            null_handling="replace",
-            null_replacement=_MISSING,
-        )
-        texts = joined.to_pylist()
-    shapes: npt.NDArray[np.object_] = np.full(count, None, dtype=object)
-    if batch.geometry is not None:
-        shapes = np.asarray(shapely.to_wkb(batch.geometry, byte_order=1), dtype=object)
-    start = hashlib.blake2b(context, digest_size=_SIZE)
-    hashes: list[bytes] = []
-    for text, shape in zip(texts, shapes, strict=True):
-        digest = start.copy()
-        digest.update(text.encode("utf-8", "surrogatepass"))
-        if shape is not None:
-            digest.update(b"\x1c")
-            digest.update(shape)
-        hashes.append(digest.digest())
-    return hashes
-
-
 def part_of(batch: RawBatch, rows: npt.NDArray[np.bool_]) -> RawBatch:
     """Some rows of a batch.
 
@@ -176,6 +87,7 @@ def part_of(batch: RawBatch, rows: npt.NDArray[np.bool_]) -> RawBatch:
         columns=[column[rows].reset_index(drop=True) for column in batch.columns],
         numeric=[None if is_number is None else is_number[rows] for is_number in batch.numeric],
         geometry=None if batch.geometry is None else batch.geometry[rows],
+        seals=None,
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 # Rows that are read, cleaned and sent at a time.
 BATCH_ROWS = 8_192
 GEOMETRY = "geom"
+SEAL = "seal"
 
 
 @dataclass

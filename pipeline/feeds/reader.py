@@ -15,8 +15,8 @@ from pipeline.feeds.clean import CleanBatch, Manner, clean_batch
 from pipeline.feeds.contracts import Contract, County
 from pipeline.feeds.discover import SourceFile
 from pipeline.feeds.isolation import ReadingRoom, ReadLimits
-from pipeline.feeds.memory import Memory, context_of, part_of, source_hashes, with_known
-from pipeline.feeds.readers import open_layer
+from pipeline.feeds.memory import Memory, part_of, with_known
+from pipeline.feeds.readers import open_sealed
 from pipeline.threads import ahead
 
 # Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
@@ -138,8 +138,8 @@ class Reader:
 
     def _open(self, delivery: Delivery) -> AbstractContextManager[OpenLayer]:
         source = delivery.source
-        arguments = (source.path, delivery.reads_by, delivery.county)
-        return self._room.opened(open_layer, *arguments, file=source.path.name)
+        arguments = (source.path, delivery.reads_by, delivery.county, delivery.contract_hash)
+        return self._room.opened(open_sealed, *arguments, file=source.path.name)
 
     def _is_past(self, later: list[Delivery]) -> bool:
         """Whether one of the later deliveries is wanted already."""
@@ -151,7 +151,7 @@ def _clean(batch: RawBatch, layer: OpenLayer, delivery: Delivery) -> CleanBatch:
     terms = (layer, delivery.reads_by, delivery.county, delivery.manner)
     if layer.match.is_melted or delivery.source.is_changes:
         return clean_batch(batch, *terms)
-    hashes = source_hashes(batch, context_of(layer, delivery.contract_hash))
+    hashes = batch.seals or []
     known = (delivery.memory or Memory(())).find(hashes)
     is_new = np.array([row is None for row in known], dtype=bool)
     clean = None

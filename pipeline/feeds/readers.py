@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.contracts import Contract, County
 from pipeline.feeds.discover import VECTOR_SUFFIXES
 from pipeline.feeds.fit import fit
+from pipeline.feeds.sealing import sealed
 from pipeline.feeds.tables import open_table
 from pipeline.feeds.vector import open_vector
+
+
+@contextmanager
+def open_sealed(
+    path: Path, contract: Contract, county: County, contract_hash: str
+) -> Iterator[OpenLayer]:
+    """Open a layer as ``open_layer`` does; its rows carry their seals."""
+    with open_layer(path, contract, county) as layer:
+        yield replace(layer, batches=sealed(layer, contract_hash))
 
 
 @contextmanager

@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+import shapely
 from shapely.geometry import Point
 
 from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.headings import Match
-from pipeline.feeds.memory import Memory, context_of, part_of, source_hashes
+from pipeline.feeds.memory import Memory, part_of
+from pipeline.feeds.sealing import context_of, seals_of
 
 
 def batch(*rows: tuple[str | None, ...], **options: object) -> RawBatch:
@@ -29,32 +32,48 @@ def layer(**options: object) -> OpenLayer:
 CONTEXT = context_of(layer(), "contract")
 
 
-def test_the_same_row_has_the_same_hash_wherever_it_stands() -> None:
-    one = source_hashes(batch(("a", "1"), ("b", "2")), CONTEXT)
-    other = source_hashes(batch(("b", "2"), ("c", None), ("a", "1")), CONTEXT)
+def delivered(
+    *rows: tuple[str | None, ...], number: int | None = None, shapes: list[Point] | None = None
+) -> pa.RecordBatch:
+    columns = {"row": pa.array(range(1, len(rows) + 1), pa.int32())}
+    for i, column in enumerate(zip(*rows, strict=True)):
+        columns[f"c{i}"] = pa.array(column, pa.string())
+        columns[f"n{i}"] = pa.array([i == number] * len(rows))
+    if shapes is not None:
+        columns["geom"] = pa.array(shapely.to_wkb(np.array(shapes, dtype=object)), pa.binary())
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def test_the_same_row_has_the_same_seal_wherever_it_stands() -> None:
+    one = seals_of(delivered(("a", "1"), ("b", "2")), CONTEXT)
+    other = seals_of(delivered(("b", "2"), ("c", None), ("a", "1")), CONTEXT)
     assert one == [other[2], other[0]]
     assert len(set(other)) == 3
+    part = delivered(("b", "2"), ("c", None), ("a", "1"), shapes=[Point(1, 2)] * 3).slice(1)
+    assert seals_of(part, CONTEXT)[1:] == seals_of(
+        delivered(("a", "1"), shapes=[Point(1, 2)]), CONTEXT
+    )
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        batch(("a", "2")),
-        batch(("a", None)),
-        batch(("a1", "")),
-        batch(("1", "a")),
+        delivered(("a", "2")),
+        delivered(("a", None)),
+        delivered(("a1", "")),
+        delivered(("1", "a")),
         # digits may be lost in a cell that was a number
-        batch(("a", "1"), numeric=[None, np.array([True])]),
-        batch(("a", "1"), geometry=np.array([Point(1, 2)], dtype=object)),
+        delivered(("a", "1"), number=1),
+        delivered(("a", "1"), shapes=[Point(1, 2)]),
     ],
 )
-def test_another_row_has_another_hash(other: RawBatch) -> None:
-    assert source_hashes(batch(("a", "1")), CONTEXT) != source_hashes(other, CONTEXT)
+def test_another_row_has_another_seal(other: pa.RecordBatch) -> None:
+    assert seals_of(delivered(("a", "1")), CONTEXT) != seals_of(other, CONTEXT)
 
 
 def test_shapes_are_told_apart() -> None:
-    shapes = [np.array([Point(*place)], dtype=object) for place in ((1, 2), (1, 2.000001), (1, 2))]
-    one, other, same = (source_hashes(batch(("a",), geometry=s), CONTEXT) for s in shapes)
+    places = ((1, 2), (1, 2.000001), (1, 2))
+    one, other, same = (seals_of(delivered(("a",), shapes=[Point(*p)]), CONTEXT) for p in places)
     assert one == same != other
 
 
@@ -75,7 +94,7 @@ def test_what_is_read_otherwise_is_not_known(options: dict[str, object], contrac
 
 
 def test_a_memory_gives_back_what_it_was_told() -> None:
-    hashes = source_hashes(batch(("a", "1"), ("b", "2")), CONTEXT)
+    hashes = seals_of(delivered(("a", "1"), ("b", "2")), CONTEXT)
     memory = Memory([(hashes[1], "B", False, "330299001", "2025", b"content")])
     nothing, found = memory.find(hashes)
     assert nothing is None
