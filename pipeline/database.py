@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -11,18 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import psycopg
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 from psycopg import sql
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from pipeline._paths import data_path
+from pipeline.copying import copy_frame
 from pipeline.errors import DatabaseError, RunLocked
 
 if TYPE_CHECKING:
@@ -34,8 +29,6 @@ RUN_LOCK = 0x64697169  # "diqi"
 LOCK_PATIENCE_S = 3.0
 
 # PostgreSQL, COPY, Binary Format: signature, no flags, no extension; the end is a count of -1.
-_COPY_HEAD = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_COPY_TAIL = b"\xff\xff"
 
 _SESSION = {
     # A killed client's statement ends within a second.
@@ -280,79 +273,6 @@ def copy_next(connection: Connection, output: Output, frame: pd.DataFrame) -> st
     copy_frame(driver, sql.Identifier(name), frame)
     connection.execute(text(f"ANALYZE {name}"))
     return name
-
-
-def copy_frame(driver: psycopg.Connection[Any], table: sql.Composable, frame: pd.DataFrame) -> None:
-    """Append a frame to a table by COPY as text; column names must be the table's."""
-    if frame.empty:
-        return
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(
-        pa.Table.from_pandas(frame, preserve_index=False),
-        sink,
-        pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed"),
-    )
-    with (
-        driver.cursor() as cursor,
-        cursor.copy(_copy_statement(table, frame, "csv")) as copy,
-    ):
-        copy.write(sink.getbuffer())
-
-
-def copy_binary(
-    driver: psycopg.Connection[Any], table: sql.Composable, frame: pd.DataFrame
-) -> None:
-    """Append a frame to a table by binary COPY, put together column by column.
-
-    Whole numbers travel as int4; objects, which must be bytes or None, as they are (bytea, or
-    geometry from WKB); everything else as text. The table's columns must be of these types.
-    """
-    if frame.empty:
-        return
-    pieces: list[pa.Array | pa.Scalar] = [_bytes(len(frame.columns).to_bytes(2, "big"))]
-    for name in frame.columns:
-        pieces += _binary_field(frame[name])
-    rows = pc.binary_join_element_wise(*pieces, _bytes(b""))
-    _, offsets, data = rows.buffers()
-    end = int(np.frombuffer(offsets, dtype=np.int64)[len(frame)])
-    with (
-        driver.cursor() as cursor,
-        cursor.copy(_copy_statement(table, frame, "binary")) as copy,
-    ):
-        copy.write(_COPY_HEAD)
-        copy.write(memoryview(data)[:end])
-        copy.write(_COPY_TAIL)
-
-
-def _copy_statement(table: sql.Composable, frame: pd.DataFrame, form: str) -> sql.Composed:
-    columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(table, columns, sql.SQL(form))
-
-
-def _bytes(value: bytes) -> pa.Scalar:
-    return pa.scalar(value, pa.large_binary())
-
-
-def _binary_field(column: pd.Series) -> list[pa.Array | pa.Scalar]:
-    """Length and bytes of each value; the length of a missing one is -1."""
-    if column.dtype.kind in "iu":
-        return [_bytes((4).to_bytes(4, "big")), _big_endian(column.to_numpy())]
-    if column.dtype == object:
-        values = pa.array(column, pa.large_binary(), from_pandas=True)
-    else:
-        # what was put together from pieces is in chunks
-        values = pa.array(column.array, pa.large_string(), from_pandas=True)
-        if isinstance(values, pa.ChunkedArray):
-            values = values.combine_chunks()
-        values = values.cast(pa.large_binary())
-    lengths = pc.fill_null(pc.binary_length(values), -1)
-    return [_big_endian(lengths.to_numpy()), pc.fill_null(values, b"")]
-
-
-def _big_endian(numbers: npt.NDArray[np.int64]) -> pa.Array:
-    """Whole numbers as four bytes each."""
-    data = pa.py_buffer(numbers.astype(">i4").tobytes())
-    return pa.Array.from_buffers(pa.binary(4), len(numbers), [None, data]).cast(pa.large_binary())
 
 
 def write_next(

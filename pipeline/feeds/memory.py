@@ -120,6 +120,8 @@ def with_known(
             "part": pd.Series([row.part for row in found], dtype="str"),
             "row_hash": pd.Series([row.row_hash for row in found], dtype=object),
             "source_hash": pd.Series([hashes[place] for place in again], dtype=object),
+            "outcome": pd.Series([None] * len(found), dtype=object),
+            "is_known": np.full(len(found), fill_value=True),
         }
     )
     if clean is None:
@@ -138,6 +140,7 @@ def with_known(
     )
     if not found:
         return clean
+    fresh["is_known"] = False
     rows = pd.concat([fresh, old], ignore_index=True)
     for name in rows.columns:
         if fresh[name].dtype == object:

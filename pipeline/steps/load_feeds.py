@@ -14,13 +14,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, text
 
-from pipeline.database import copy_binary, copy_frame
+from pipeline.copying import copy_binary, copy_frame
 from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.clean import MELT_STRIDE, CleanBatch, county_hash
@@ -208,12 +211,13 @@ def _load(
         layer = next(pieces).layer
         assert layer is not None  # noqa: S101 - the first piece is the layer
         delivery_id = _insert_delivery(cursor, delivery, layer)
-        _create_stage(cursor, source.feed)
+        _create_stage(cursor)
+        contents = _Contents(driver, source.feed)
         rows = 0
         progress(source.name, rows, layer.row_total)
         for piece in pieces:
             assert piece.batch is not None  # noqa: S101 - the others are batches
-            _stage(driver, delivery, delivery_id, piece.batch)
+            _stage(driver, delivery, delivery_id, piece.batch, contents)
             rows += piece.rows
             progress(source.name, rows, layer.row_total)
         if rows == 0:
@@ -224,7 +228,8 @@ def _load(
         _refuse_bad(cursor, delivery, layer, delivery_id)
         if source.is_changes:
             judge_taken_out(cursor, delivery, delivery_id, STEP)
-        result = _keep(cursor, delivery, delivery_id, layer)
+        contents.forget_quarantined(cursor)
+        result = _keep(cursor, delivery, delivery_id, layer, contents.columns)
         cursor.execute("DROP TABLE stage")
     return result
 
@@ -355,52 +360,132 @@ def _record_refusal(driver: _Driver, delivery: Delivery, error: SourceError) -> 
     )
 
 
-def _create_stage(cursor: psycopg.Cursor[Any], feed: str) -> None:
-    """A table for the rows of one file: values as text, which are cast when they are kept."""
-    columns = [
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind if is_bytes else "text"))
-        for name, kind, is_bytes in _columns(cursor, feed)
-    ]
+class _Contents:
+    """What rows of a feed say: each content is written once, straight into ``raw.<feed>``."""
+
+    def __init__(self, driver: _Driver, feed: str) -> None:
+        self._driver = driver
+        self._table = sql.Identifier("raw", feed)
+        with driver.cursor() as cursor:
+            self._types = _types(cursor, feed)
+            cursor.execute(sql.SQL("SELECT EXISTS (SELECT 1 FROM {})").format(self._table))
+            self._is_empty = not _one(cursor)[0]
+        self._written: set[bytes] = set()
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the table."""
+        return list(self._types)
+
+    def write(self, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Write the contents that are not held yet; tell which rows brought them."""
+        hashes = rows["row_hash"].tolist()
+        says = rows["row_hash"].notna() & rows["outcome"].isna()
+        if "is_known" in rows.columns:
+            # the content of a row that came before is held, and not here
+            says &= ~rows["is_known"]
+        candidates = [place for place in np.flatnonzero(says) if hashes[place] not in self._written]
+        held = self._held([hashes[place] for place in candidates])
+        is_new = np.zeros(len(rows), dtype=bool)
+        for place in candidates:
+            digest = hashes[place]
+            if digest not in held and digest not in self._written:
+                self._written.add(digest)
+                is_new[place] = True
+        if is_new.any():
+            fresh = rows if is_new.all() else rows[is_new]
+            copy_binary(self._driver, self._table, fresh[self.columns], self._types)
+        return is_new
+
+    def _held(self, hashes: list[bytes]) -> set[bytes]:
+        if self._is_empty or not hashes:
+            return set()
+        query = sql.SQL("SELECT row_hash FROM {} WHERE row_hash = ANY(%s)").format(self._table)
+        with self._driver.cursor(binary=True) as cursor:
+            return {digest for (digest,) in cursor.execute(query, [hashes])}
+
+    def forget_quarantined(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Take back what only rows brought that are set aside by now."""
+        cursor.execute(
+            sql.SQL(
+                """
+                DELETE FROM {} AS t
+                USING (
+                  SELECT s.row_hash
+                  FROM stage AS s
+                  WHERE s.row_hash IS NOT NULL
+                  GROUP BY s.row_hash
+                  HAVING bool_or(s.is_new) AND bool_and(s.outcome IS NOT DISTINCT FROM 'quarantined')
+                ) AS q
+                WHERE q.row_hash = t.row_hash
+                """
+            ).format(self._table)
+        )
+
+
+def _create_stage(cursor: psycopg.Cursor[Any]) -> None:
+    """A table for what is known of the rows of one file, their contents apart."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.stage")
     cursor.execute(
-        sql.SQL(
-            """
-            CREATE TEMP TABLE stage (
-              row_number integer, file_row integer, key text COLLATE "C", subject text,
-              scope_key text COLLATE "C", part text COLLATE "C", source_hash bytea, outcome text, {}
-            ) ON COMMIT DROP
-            """
-        ).format(sql.SQL(", ").join(columns))
+        """
+        CREATE TEMP TABLE stage (
+          row_number integer, file_row integer, key text COLLATE "C", subject text, scope_key text COLLATE "C",
+          part text COLLATE "C", source_hash bytea, row_hash bytea, is_new boolean, outcome text
+        ) ON COMMIT DROP
+        """
     )
 
 
-def _columns(cursor: psycopg.Cursor[Any], feed: str) -> list[tuple[str, LiteralString, bool]]:
-    """Columns of raw.<feed>: name, type, and whether its values travel as bytes."""
+_STAGED = [
+    "row_number",
+    "file_row",
+    "key",
+    "subject",
+    "scope_key",
+    "part",
+    "source_hash",
+    "row_hash",
+    "is_new",
+    "outcome",
+]
+
+
+def _types(cursor: psycopg.Cursor[Any], feed: str) -> dict[str, str]:
+    """Columns of raw.<feed> and their types."""
     cursor.execute(
         """
-        SELECT a.attname, format_type(a.atttypid, a.atttypmod),
-          a.atttypid = 'bytea'::regtype OR a.atttypid = 'geometry'::regtype
+        SELECT a.attname, format_type(a.atttypid, NULL)
         FROM pg_attribute AS a
         WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum
         """,
         {"table": f'raw."{feed}"'},
     )
-    return cursor.fetchall()
+    return dict(cursor.fetchall())
 
 
-def _stage(driver: _Driver, delivery: Delivery, delivery_id: int, clean: CleanBatch) -> None:
-    """Write the rows of a batch into the stage, and its issues."""
-    copy_binary(driver, sql.Identifier("stage"), clean.rows)
+def _stage(
+    driver: _Driver,
+    delivery: Delivery,
+    delivery_id: int,
+    clean: CleanBatch,
+    contents: _Contents,
+) -> None:
+    """Write the rows of a batch into the stage, what is new of their contents, and their issues."""
+    rows = clean.rows
+    rows["is_new"] = contents.write(rows)
+    if "source_hash" not in rows.columns:
+        rows["source_hash"] = pd.Series([None] * len(rows), rows.index, dtype=object)
+    copy_binary(driver, sql.Identifier("stage"), rows[_STAGED])
     issues = clean.issues
     key = issues["key"].astype("str")
-    rows = issues.drop(columns="key").assign(
+    named = issues.drop(columns="key").assign(
         step=STEP,
         feed=delivery.source.feed,
         delivery_id=delivery_id,
         subject_key=key.fillna("#" + issues["row_number"].astype("str")),
     )
-    copy_frame(driver, sql.Identifier("ops", "issue"), rows)
+    copy_frame(driver, sql.Identifier("ops", "issue"), named)
 
 
 def _set_aside_outside_scope(
@@ -509,45 +594,27 @@ def _refuse_bad(
 
 
 def _keep(
-    cursor: psycopg.Cursor[Any], delivery: Delivery, delivery_id: int, layer: OpenLayer
+    cursor: psycopg.Cursor[Any],
+    delivery: Delivery,
+    delivery_id: int,
+    layer: OpenLayer,
+    columns: list[str],
 ) -> DeliveryResult:
-    """Store new contents, say of every row what became of it, and count."""
-    columns = _columns(cursor, delivery.source.feed)
+    """Say of every row what became of it, and count."""
     cursor.execute(
-        sql.SQL(
-            """
-            WITH fresh AS (
-              INSERT INTO {table} ({columns})
-              SELECT {values}
-              FROM stage AS s
-              WHERE s.outcome IS NULL AND s.row_hash IS NOT NULL AND NOT EXISTS (
-                SELECT 1 FROM {table} AS t WHERE t.row_hash = s.row_hash
-              )
-              RETURNING row_hash
-            )
-            INSERT INTO ops.delivered (delivery_id, row_number, key, has_person, scope_key, part, source_hash, row_hash, outcome)
-            SELECT
-              {delivery_id}, s.row_number, s.key, coalesce(s.key <> s.subject, false), s.scope_key, s.part,
-              CASE WHEN s.outcome IS NULL THEN s.source_hash END,
-              CASE WHEN s.outcome IS DISTINCT FROM 'quarantined' THEN s.row_hash END,
-              coalesce(
-                s.outcome,
-                CASE WHEN s.row_hash IS NOT NULL AND f.row_hash IS NULL THEN 'unchanged' ELSE 'kept' END)
-            FROM stage AS s
-            LEFT JOIN fresh AS f ON f.row_hash = s.row_hash
-            """
-        ).format(
-            table=sql.Identifier("raw", delivery.source.feed),
-            columns=sql.SQL(", ").join(sql.Identifier(name) for name, _, _ in columns),
-            values=sql.SQL(", ").join(
-                sql.SQL("CAST({} AS {})").format(sql.Identifier("s", name), sql.SQL(kind))
-                for name, kind, _ in columns
-            ),
-            delivery_id=sql.Literal(delivery_id),
-        )
+        """
+        INSERT INTO ops.delivered (delivery_id, row_number, key, has_person, scope_key, part, source_hash, row_hash, outcome)
+        SELECT
+          %(delivery_id)s, s.row_number, s.key, coalesce(s.key <> s.subject, false), s.scope_key, s.part,
+          CASE WHEN s.outcome IS NULL THEN s.source_hash END,
+          CASE WHEN s.outcome IS DISTINCT FROM 'quarantined' THEN s.row_hash END,
+          coalesce(s.outcome, CASE WHEN s.is_new OR s.row_hash IS NULL THEN 'kept' ELSE 'unchanged' END)
+        FROM stage AS s
+        """,
+        {"delivery_id": delivery_id},
     )
     if delivery.contract.carries_parts and delivery.source.is_changes:
-        carry_over(cursor, delivery, delivery_id, [name for name, _, _ in columns])
+        carry_over(cursor, delivery, delivery_id, columns)
     used = layer.match.used
     detail = {
         "unused_headings": [h for i, h in enumerate(layer.headings) if i not in used and h],

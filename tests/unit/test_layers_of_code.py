@@ -16,7 +16,17 @@ MAY_IMPORT = {
     "domain": set(),
     "feeds": {"domain", "errors", "settings", "_paths", "threads"},
     "outputs": {"domain", "errors", "settings", "_paths", "messages", "threads"},
-    "steps": {"feeds", "outputs", "domain", "database", "errors", "settings", "_paths", "messages"},
+    "steps": {
+        "feeds",
+        "outputs",
+        "domain",
+        "database",
+        "copying",
+        "errors",
+        "settings",
+        "_paths",
+        "messages",
+    },
 }
 MAY_IMPORT_CLI = {"cli", "__main__"}
 
