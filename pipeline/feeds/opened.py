@@ -1,0 +1,56 @@
+"""A layer as its file holds it, before a contract is laid over it: names, batches, CRS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+# Rows of one batch, as readers of other formats have them.
+BATCH_ROWS = 8_192
+# The column of shapes, after those of ``fields``.
+GEOMETRY = "geom"
+
+
+@dataclass
+class RawLayer:
+    """What a reader of one format found; nothing is matched to a contract or reprojected.
+
+    Each batch holds one column per heading in the order of ``fields``, then ``geom`` (WKB) where
+    ``has_geometry``. ``crs`` is an authority code, WKT or PROJJSON as text; None: the file does not
+    tell. ``notes`` are message codes and their parameters about the whole layer; ``row_issues`` says
+    of single rows, numbered from 1, why they cannot be used as they are. Both are complete when the
+    batches have been read.
+    """
+
+    name: str
+    fields: list[str]
+    batches: Iterator[pa.RecordBatch]
+    has_geometry: bool
+    geometry_type: str | None
+    crs: str | None
+    row_total: int | None
+    notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    row_issues: list[tuple[int, str, dict[str, object]]] = field(default_factory=list)
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Names of columns for Arrow, which finds columns by name: repeated ones get a number.
+
+    Shape:  any list of texts in; as many different texts out, none of them ``geom``.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: Arrow schemas allow equal names, but look-ups by name then fail.
+    """
+    taken = {GEOMETRY}
+    found: list[str] = []
+    for name in names:
+        unique, number = name, 1
+        while unique in taken:
+            number += 1
+            unique = f"{name}_{number}"
+        taken.add(unique)
+        found.append(unique)
+    return found
