@@ -148,7 +148,7 @@ def extracted(
                 )
             infos = archive.infolist()
             needed = sum(infos[place].file_size for place, _ in member.entries)
-            _require_space(path, folder, needed, limits)
+            require_space(path, folder, needed, limits)
             tally = _Tally(path, limits)
             target = folder / member.name
             if member.kind is Kind.GEODATABASE:
@@ -387,12 +387,20 @@ def _copy(path: Path, source: IO[bytes], sink: IO[bytes], tally: _Tally, folder:
         tally.add(len(chunk))
         until_look -= len(chunk)
         if until_look < 0:
-            _require_space(path, folder, len(chunk), tally.limits)
+            require_space(path, folder, len(chunk), tally.limits)
             until_look = _DISK_STEP
         sink.write(chunk)
 
 
-def _require_space(path: Path, folder: Path, needed: int, limits: Limits) -> None:
+def require_space(path: Path, folder: Path, needed: int, limits: Limits) -> None:
+    """Refuse to write where less than ``min_free_bytes`` would be left afterwards.
+
+    Shape:  the delivered file, the folder written to, and bytes in; nothing out.
+    Units:  bytes.
+    CRS:    none.
+    Errors: SourceError: source.disk_full.
+    Source: setting limits.min_free_bytes.
+    """
     state = os.statvfs(folder)
     free = state.f_bavail * state.f_frsize
     if free - needed < limits.min_free_bytes:
