@@ -466,7 +466,8 @@ def _closes(points: _Points, ring_of: _Ints, first_of_ring: _Ints) -> npt.NDArra
     is_last = np.r_[ring_of[1:] != ring_of[:-1], True]
     places = np.arange(len(ring_of))
     first = first_of_ring[ring_of]
-    return _equals(points, places, first) & is_last & (places != first)
+    is_end: npt.NDArray[np.bool_] = is_last & (places != first)
+    return is_end & _equals(points, places, first)
 
 
 def _equals(points: _Points, one: _Ints, other: _Ints) -> npt.NDArray[np.bool_]:

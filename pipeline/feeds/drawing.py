@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pipeline.errors import SourceError
 from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer
 
-_CHUNK = 1 << 20
+_LINE_LIMIT = 1 << 16
 _FIELDS = ["Layer", "Linetype", "EntityHandle"]
 # Drawings before release 13 do not say what an entity is; a polyline has vertices that follow.
 _VERTICES_FOLLOW = r"^66\s+1$"
@@ -37,13 +37,14 @@ class _Counts:
     text: int = 0
     other: int = 0
     paper: int = 0
+    polylines: int = 0
 
     def notes(self) -> list[tuple[str, dict[str, object]]]:
         """One note for each kind that occurred."""
         return [
             (f"note.drawing_{name}", {"count": count})
             for name, count in vars(self).items()
-            if count
+            if count and name != "polylines"
         ]
 
 
@@ -58,10 +59,10 @@ def open_drawing(path: Path) -> Iterator[RawLayer]:
             of rows is not known before they are read.
     Units:  those of the drawing, which does not name them.
     CRS:    None: a drawing does not say it. x is easting, as drawn.
-    Errors: SourceError: source.unreadable, source.encoding.
+    Errors: SourceError: source.unreadable, source.encoding, source.drawing_damaged (with the line).
     Source: docs/sources.md, 7 (file habits): closed polylines only; AutoCAD DXF reference.
     """
-    encoding = _encoding(path)
+    encoding, expected = _inspected(path)
     pyogrio.set_gdal_config_options(_ARC_STEP)
     try:
         with pyogrio.open_arrow(
@@ -80,7 +81,7 @@ def open_drawing(path: Path) -> Iterator[RawLayer]:
                 crs=None,
                 row_total=None,
             )
-            layer.batches = _batches(path, reader, meta, layer)
+            layer.batches = _batches(path, reader, meta, layer, expected)
             yield layer
     except (DataSourceError, DataLayerError, pa.ArrowInvalid) as error:
         raise _unreadable(path, error) from error
@@ -93,22 +94,61 @@ def _unreadable(path: Path, error: Exception) -> SourceError:
     return SourceError("source.unreadable", file=path.name, reason=reason)
 
 
-def _encoding(path: Path) -> str:
-    """The encoding of the texts by all bytes; what the header says is often that of the machine."""
+def _inspected(path: Path) -> tuple[str, int]:
+    """The encoding by all bytes, as the header often tells that of the machine; the polylines.
+
+    GDAL stops without a word where a group cannot be read, so that is looked at before.
+    """
     tried = ["utf-8", "gb18030"]
     for name in tried:
         try:
-            with path.open(encoding=name, newline="") as text:
-                while text.read(_CHUNK):
-                    pass
+            with path.open(encoding=name) as text:
+                return name, _polylines(path, text)
         except UnicodeDecodeError:
             continue
-        return name
     raise SourceError("source.encoding", file=path.name, tried=", ".join(tried))
 
 
+def _polylines(path: Path, text: TextIO) -> int:
+    """The number of polylines that say what they are and have a point; broken groups are refused."""
+    count, section, kind = 0, "", ""
+    is_polyline = False
+    for line, code, value in _groups(path, text):
+        if code == 0:
+            kind = value
+            # corners of an older polyline follow as entities of their own
+            count += is_polyline and kind == "VERTEX"
+            is_polyline = False
+            if kind == "EOF":
+                return count
+        elif code == 2 and kind == "SECTION":
+            section = value
+        elif code == 100 and section == "ENTITIES":
+            is_polyline = value.endswith("Polyline")
+        elif code == 10 and kind == "LWPOLYLINE":
+            count += is_polyline
+            is_polyline = False
+    raise SourceError("source.drawing_damaged", file=path.name, line=line)
+
+
+def _groups(path: Path, text: TextIO) -> Iterator[tuple[int, int, str]]:
+    """Code and value of each group, with the number of its first line."""
+    line = 1
+    yield line, -1, ""
+    while code := text.readline(_LINE_LIMIT):
+        value = text.readline(_LINE_LIMIT)
+        if not code.strip().isdigit() or not value:
+            raise SourceError("source.drawing_damaged", file=path.name, line=line)
+        yield line, int(code), value.strip()
+        line += 2
+
+
 def _batches(
-    path: Path, reader: pa.RecordBatchReader, meta: dict[str, Any], layer: RawLayer
+    path: Path,
+    reader: pa.RecordBatchReader,
+    meta: dict[str, Any],
+    layer: RawLayer,
+    expected: int,
 ) -> Iterator[pa.RecordBatch]:
     counts = _Counts()
     geometry_name = meta["geometry_name"] or "wkb_geometry"
@@ -127,6 +167,9 @@ def _batches(
             yield pa.record_batch([*columns, wkb], names=[*_FIELDS, GEOMETRY])
     except (DataSourceError, DataLayerError, pa.ArrowInvalid) as error:
         raise _unreadable(path, error) from error
+    if counts.polylines < expected:
+        reason = f"{counts.polylines} of {expected} polylines"
+        raise SourceError("source.unreadable", file=path.name, reason=reason)
     layer.notes.extend(counts.notes())
 
 
@@ -149,6 +192,7 @@ def _closed_polylines(
     )
     is_text = _bools(pc.is_valid(batch.column("Text")))
     in_paper = _bools(pc.fill_null(batch.column("PaperSpace").cast(pa.bool_()), fill_value=False))
+    counts.polylines += int(_bools(named).sum())
     counts.paper += int(in_paper.sum())
     counts.open += int((~in_paper & is_polyline & ~is_closed).sum())
     counts.text += int((~in_paper & ~is_polyline & is_text).sum())

@@ -469,9 +469,7 @@ def _json_kind(handle: BinaryIO, size: int, head: bytes) -> Kind:
         text = _as_text(handle.read(), whole=True) or ""
         try:
             return _kind_of_value(json.loads(text))
-        except RecursionError:
-            return Kind.JSON
-        except ValueError:
+        except (ValueError, RecursionError):
             return _json_by_words(text, text)
     handle.seek(size - _HEAD)
     tail = handle.read().decode("utf-8", "replace")
