@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline._paths import data_path
 from pipeline.errors import SettingsError
+from pipeline.feeds.limits import Limits
 from pipeline.feeds.contracts import FEEDS
 
 WORKSPACE_FILE = "diqi.toml"
@@ -94,13 +95,6 @@ class DatabaseSettings(_Table):
     """Where the database is."""
 
     url: str = ""
-
-
-class LimitSettings(_Table):
-    """What reading one file may take."""
-
-    memory_mib: int = Field(ge=64)
-    seconds: int = Field(ge=1)
 
 
 class CodeSettings(_Table):
@@ -198,13 +192,31 @@ class GateSettings(_Table):
         )
 
 
+class LimitSettings(_Table):
+    """What one delivered file may cost."""
+
+    memory_mib: int = Field(ge=64)
+    seconds: int = Field(ge=1)
+    max_bytes: int = Field(gt=0)
+    max_entries: int = Field(gt=0)
+    max_ratio: int = Field(gt=0)
+    ratio_from_bytes: int = Field(ge=0)
+    min_free_bytes: int = Field(ge=0)
+    max_workbook_bytes: int = Field(gt=0)
+    max_cells: int = Field(gt=0)
+
+    @property
+    def of_files(self) -> Limits:
+        """The same for readers, which know nothing of settings."""
+        return Limits(**self.model_dump())
+
+
 class Settings(_Table):
     """All settings of one workspace; ``workspace`` is its folder."""
 
     workspace: Path
     county: CountySettings
     database: DatabaseSettings
-    limits: LimitSettings
     codes: CodeSettings
     evaluation: EvaluationSettings
     overlay: OverlaySettings
@@ -213,6 +225,7 @@ class Settings(_Table):
     coverage: CoverageSettings
     policy: PolicySettings
     gate: GateSettings
+    limits: LimitSettings
 
     def value(self, path: str) -> object:
         """One setting by its dotted path, as SQL and fingerprints take it.

@@ -1,4 +1,4 @@
-"""A layer as its file holds it, before any contract looks at it."""
+"""A layer as its file holds it, before a contract is laid over it: names, batches, CRS."""
 
 from __future__ import annotations
 
@@ -9,26 +9,51 @@ import pyarrow as pa
 
 # Rows that are read, cleaned and sent at a time.
 BATCH_ROWS = 8_192
+# The column of shapes, after those of ``fields``.
 GEOMETRY = "geom"
+# The column of seals that a reader may add (``pipeline.feeds.sealing``).
 SEAL = "seal"
 
 
 @dataclass
 class RawLayer:
-    """An opened layer.
+    """What a reader of one format found; nothing is matched to a contract or reprojected.
 
-    ``batches`` hold one column per heading, in their order, and last, where there are shapes, the
-    column ``geom`` (WKB, null where a row has none). ``geometry_type`` is the kind that the file
-    states, ``Unknown`` where it holds several; ``crs`` an authority code, WKT, PROJJSON or PROJ text,
-    None where nothing is told. ``notes`` are codes of messages with their parameters.
+    Each batch holds one column per heading in the order of ``fields``, then ``geom`` (WKB) where
+    ``has_geometry``. ``crs`` is an authority code, WKT or PROJJSON as text; None: the file does not
+    tell. ``notes`` are message codes and their parameters about the whole layer; ``row_issues`` says
+    of single rows, numbered from 1, why they cannot be used as they are. Both are complete when the
+    batches have been read.
     """
 
     name: str
     fields: list[str]
     batches: Iterator[pa.RecordBatch]
-    has_geometry: bool = False
-    geometry_type: str | None = None
-    crs: str | None = None
-    row_total: int | None = None
+    has_geometry: bool
+    geometry_type: str | None
+    crs: str | None
+    row_total: int | None
     encoding: str | None = None
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    row_issues: list[tuple[int, str, dict[str, object]]] = field(default_factory=list)
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Names of columns for Arrow, which finds columns by name: repeated ones get a number.
+
+    Shape:  any list of texts in; as many different texts out, none of them ``geom``.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: Arrow schemas allow equal names, but look-ups by name then fail.
+    """
+    taken = {GEOMETRY}
+    found: list[str] = []
+    for name in names:
+        unique, number = name, 1
+        while unique in taken:
+            number += 1
+            unique = f"{name}_{number}"
+        taken.add(unique)
+        found.append(unique)
+    return found

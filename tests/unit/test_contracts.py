@@ -70,10 +70,15 @@ def test_the_keys_are_those_of_the_records(contracts):
 
 def test_messages_are_kept_in_both_languages():
     """Every code of feeds and loader has a text, and every rule its next step."""
+    folder = ROOT / "config" / "messages"
     texts = {
-        language: tomllib.loads(
-            (ROOT / "config" / "messages" / f"feeds.{language}.toml").read_text(encoding="utf-8")
-        )
+        language: {
+            code: text
+            for topic in ("feeds", "formats")
+            for code, text in tomllib.loads(
+                (folder / f"{topic}.{language}.toml").read_text(encoding="utf-8")
+            ).items()
+        }
         for language in ("zh", "en")
     }
     assert set(texts["zh"]) == set(texts["en"])

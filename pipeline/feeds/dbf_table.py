@@ -1,0 +1,214 @@
+"""A .dbf by itself as a table: its digits as they stand, its texts in a given encoding."""
+
+from __future__ import annotations
+
+import codecs
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import SourceError
+from pipeline.feeds.opened import BATCH_ROWS, RawLayer, unique_names
+
+# Every byte is one character in this one: texts can be had back as bytes.
+RAW_TEXT = "latin-1"
+# What may stand after the last record: the end mark, and what fills the last block of a disk.
+_PADDING = b"\x1a\x00 \r\n"
+_PADDING_LOOKED_AT = 1 << 20
+_TEXT = frozenset("CV")
+_DIGITS = frozenset("NF")
+# Numbers in binary: their width, how they are stored, and by what they are divided.
+_BINARY = {
+    "I": (4, "<i4", 1),
+    "+": (4, "<i4", 1),
+    "B": (8, "<f8", 1),
+    "O": (8, "<f8", 1),
+    "Y": (8, "<i8", 10_000),
+}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Name, type and place in a record of one column."""
+
+    name: bytes
+    kind: str
+    offset: int
+    width: int
+
+
+@dataclass(frozen=True)
+class _Header:
+    columns: list[_Column]
+    records: int
+    start: int
+    size: int
+
+
+@contextmanager
+def open_dbf(path: Path, encoding: str) -> Iterator[RawLayer]:
+    """Open a .dbf and read it in batches; what is marked as deleted is passed over and counted.
+
+    Numbers in text stay the digits that are written, dates become YYYY-MM-DD, what does not fit its
+    type stays as it is. Memos and pictures, which lie in other files, become null.
+
+    Shape:  a file, and the encoding of its names and texts (``RAW_TEXT`` for their bytes as
+            Latin-1), in; a RawLayer out, whose columns are text.
+    Units:  as delivered.
+    CRS:    none (no geometry).
+    Errors: SourceError: source.dbf_header (a header that contradicts itself), source.dbf_records
+            (more or fewer records than the header says), source.encoding.
+    Source: dBASE III to V and Visual FoxPro table file structure.
+    """
+    header = _header(path)
+    names = [_decoded(path, column.name, encoding) for column in header.columns]
+    layer = RawLayer(
+        name=path.stem,
+        fields=names,
+        batches=iter(()),
+        has_geometry=False,
+        geometry_type=None,
+        crs=None,
+        row_total=header.records,
+    )
+    dropped = [
+        name
+        for name, column in zip(names, header.columns, strict=True)
+        if column.kind not in _TEXT | _DIGITS | _BINARY.keys() | {"D", "L", "T"}
+    ]
+    if dropped:
+        layer.notes.append(("note.dbf_memo", {"columns": ", ".join(dropped)}))
+    layer.batches = _batches(path, header, encoding, layer)
+    yield layer
+
+
+def _header(path: Path) -> _Header:
+    """The header, checked against itself and against the size of the file."""
+    size = path.stat().st_size
+    with path.open("rb") as handle:
+        head = handle.read(32)
+        if len(head) < 32:
+            raise SourceError("source.dbf_header", file=path.name)
+        records, start, record_size = struct.unpack("<IHH", head[4:12])
+        fields = handle.read(max(0, min(start, size) - 32))
+    columns: list[_Column] = []
+    offset = 1  # the first byte of a record says whether it is deleted
+    for place in range(0, len(fields) - 31, 32):
+        field = fields[place : place + 32]
+        if field[0] == 0x0D:
+            break
+        kind = chr(field[11])
+        # a text may be longer than 255 bytes: its decimals are the upper byte
+        width = field[16] + (256 * field[17] if kind == "C" else 0)
+        columns.append(_Column(field[:11].split(b"\0", 1)[0], kind, offset, width))
+        offset += width
+    are_wide = all(c.width == _BINARY[c.kind][0] if c.kind in _BINARY else c.width for c in columns)
+    if not (columns and are_wide and offset <= record_size and 33 <= start <= size):
+        raise SourceError("source.dbf_header", file=path.name)
+    header = _Header(columns, records, start, record_size)
+    _require_records(path, header, size)
+    return header
+
+
+def _require_records(path: Path, header: _Header, size: int) -> None:
+    """Refuse a file that holds more or fewer records than its header says."""
+    held = (size - header.start) // header.size
+    if held > header.records:
+        with path.open("rb") as handle:
+            handle.seek(header.start + header.records * header.size)
+            rest = handle.read(_PADDING_LOOKED_AT)
+        if not rest.strip(_PADDING):
+            return
+    if held != header.records:
+        raise SourceError("source.dbf_records", file=path.name, declared=header.records, found=held)
+
+
+def _decoded(path: Path, value: bytes, encoding: str) -> str:
+    """One value as text; half a character at its end, cut by the width of its field, is dropped."""
+    try:
+        return codecs.getincrementaldecoder(encoding)("strict").decode(value, final=False)
+    except UnicodeDecodeError as error:
+        raise SourceError("source.encoding", file=path.name, tried=encoding) from error
+
+
+def _batches(
+    path: Path, header: _Header, encoding: str, layer: RawLayer
+) -> Iterator[pa.RecordBatch]:
+    names = unique_names(layer.fields)
+    deleted = 0
+    left = header.records
+    with path.open("rb") as handle:
+        handle.seek(header.start)
+        while left:
+            count = min(left, BATCH_ROWS)
+            raw = handle.read(count * header.size)
+            # a file may be cut while it is read
+            if len(raw) < count * header.size:
+                raise SourceError(
+                    "source.dbf_records",
+                    file=path.name,
+                    declared=header.records,
+                    found=header.records - left,
+                )
+            left -= count
+            records = np.frombuffer(raw, np.uint8).reshape(count, header.size)
+            kept = records[records[:, 0] != ord("*")]
+            deleted += count - len(kept)
+            if len(kept):
+                arrays = [_column(path, kept, column, encoding) for column in header.columns]
+                yield pa.record_batch(arrays, names=names)
+    if deleted:
+        layer.notes.append(("note.dbf_deleted", {"rows": deleted}))
+
+
+def _column(path: Path, records: npt.NDArray[np.uint8], column: _Column, encoding: str) -> pa.Array:
+    """One column of a batch as text."""
+    values = np.ascontiguousarray(records[:, column.offset : column.offset + column.width])
+    if column.kind in _BINARY:
+        return _numbers(values, column)
+    if column.kind == "T":
+        return _moments(values)
+    if column.kind not in _TEXT | _DIGITS | {"D", "L"}:
+        return pa.nulls(len(values), pa.string())
+    cells = pa.array(values.view(f"S{column.width}").ravel(), pa.binary()).dictionary_encode()
+    texts = [_text(path, cell, column.kind, encoding) for cell in cells.dictionary.to_pylist()]
+    return pc.take(pa.array(texts, pa.string()), cells.indices)
+
+
+def _text(path: Path, cell: bytes, kind: str, encoding: str) -> str | None:
+    """A distinct value as text, None where the cell is empty."""
+    # some programs end a text as C does and leave what was there before
+    cell = cell.split(b"\0", 1)[0].strip()
+    if not cell or (kind == "L" and cell == b"?") or (kind == "D" and not cell.strip(b"0")):
+        return None
+    text = _decoded(path, cell, encoding)
+    if kind == "D" and len(text) == 8 and text.isascii() and text.isdigit():
+        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    return text
+
+
+def _numbers(values: npt.NDArray[np.uint8], column: _Column) -> pa.Array:
+    _, kind, divisor = _BINARY[column.kind]
+    numbers = values.view(kind).ravel()
+    if divisor != 1:
+        # exact: money has four decimals
+        whole = pa.array(numbers).cast(pa.decimal128(19, 0))
+        return pc.divide(whole, pa.scalar(divisor, pa.decimal128(5, 0))).cast(pa.string())
+    return pa.array(numbers).cast(pa.string())
+
+
+def _moments(values: npt.NDArray[np.uint8]) -> pa.Array:
+    """Dates of a column of moments: the Julian day, then milliseconds, which are left out."""
+    days = np.ascontiguousarray(values[:, :4]).view("<i4").ravel().astype(np.int64)
+    # 1970-01-01 is the Julian day 2440588
+    dates = (days - 2_440_588).astype("datetime64[D]")
+    texts = pa.array(np.datetime_as_string(dates), pa.string())
+    is_date = (days > 1_721_425) & (days < 5_373_485)
+    return pc.if_else(pa.array(is_date), texts, pa.scalar(None, pa.string()))

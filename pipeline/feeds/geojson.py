@@ -1,0 +1,79 @@
+"""GeoJSON as GDAL wants it: one collection in UTF-8; other forms are rewritten on the way."""
+
+from __future__ import annotations
+
+import codecs
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import SourceError
+from pipeline.feeds.archive import Limits, require_space
+from pipeline.feeds.kinds import Kind
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def readable_geojson(
+    path: Path, kind: Kind, limits: Limits, *, within: Path | None = None
+) -> Iterator[Path]:
+    """Give a GeoJSON that GDAL reads: the file itself, or a rewritten one that is gone afterwards.
+
+    A bare array of features becomes a collection, GB18030 and UTF-16 become UTF-8, without the text
+    being parsed. GDAL reads a collection in pieces, and refuses nesting of more than 32 levels and
+    values of more than 10,000,000 characters itself.
+
+    Shape:  a file of kind GEOJSON, GEOJSON_ARRAY or GEOJSON_LINES in; a path out.
+    Units:  none.
+    CRS:    as delivered (RFC 7946: longitude and latitude).
+    Errors: SourceError: source.encoding, source.disk_full.
+    Source: RFC 7946 3.3, RFC 8142; arrays as map web sites hand them out.
+    """
+    encoding = _encoding(path)
+    if kind is not Kind.GEOJSON_ARRAY and encoding == "utf-8":
+        yield path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="diqi-", dir=within))
+    try:
+        # three bytes of UTF-8 for two of GB18030
+        require_space(path, folder, path.stat().st_size * 3 // 2, limits)
+        target = folder / f"{path.stem}.geojson"
+        _rewrite(path, target, encoding, is_array=kind is Kind.GEOJSON_ARRAY)
+        yield target
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _encoding(path: Path) -> str:
+    """The first encoding in which the whole file decodes."""
+    with path.open("rb") as handle:
+        mark = handle.read(4)
+    is_wide = mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    tried = ["utf-16"] if is_wide else ["utf-8", "gb18030"]
+    for name in tried:
+        try:
+            with path.open(encoding=name, newline="") as text:
+                while text.read(_CHUNK):
+                    pass
+        except UnicodeError:
+            continue
+        return name
+    raise SourceError("source.encoding", file=path.name, tried=", ".join(tried))
+
+
+def _rewrite(path: Path, target: Path, encoding: str, *, is_array: bool) -> None:
+    with (
+        path.open(encoding=encoding, newline="") as source,
+        target.open("w", encoding="utf-8", newline="") as sink,
+    ):
+        chunk = source.read(_CHUNK).removeprefix("\ufeff")
+        if is_array:
+            sink.write('{"type":"FeatureCollection","features":')
+        while chunk:
+            sink.write(chunk)
+            chunk = source.read(_CHUNK)
+        if is_array:
+            sink.write("}")
