@@ -234,13 +234,30 @@ def load(
     workspace: Workspace = None,
     withdraw: Annotated[int | None, typer.Option(help="撤回来件 Withdraw a delivery.")] = None,
     release: Annotated[int | None, typer.Option(help="恢复来件 Release a delivery.")] = None,
+    inspect: Annotated[
+        Path | None,
+        typer.Option(help="查看文件，不载入 Say what a file is taken for; loads nothing."),
+    ] = None,
+    feed: Annotated[
+        str | None, typer.Option(help="与 --inspect 同用：按哪类数据读 As which feed, e.g. parcel.")
+    ] = None,
+    draft: Annotated[
+        bool,
+        typer.Option("--draft", help="与 --inspect 同用：起草约定 Draft a contract for the file."),
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="与 --inspect 同用：图片位置 Where the PNG goes.")
+    ] = None,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """载入 inbox 中的来件，不运行后续步骤。 Load what lies in the inbox, without running the steps.
 
-    Example: diqi load -w mycounty
+    Example: diqi load -w mycounty, or before that: diqi load --inspect DLTB.shp
     """
+    if inspect is not None:
+        _inspect(workspace, inspect, feed, picture, _date(as_of), is_draft=draft, as_json=as_json)
+        return
     from pipeline.outputs.console import show_deliveries
     from pipeline.publication import change_delivery, delivery_summary
     from pipeline.run import load as load_inbox
@@ -263,6 +280,40 @@ def load(
         _print_json(deliveries)
     else:
         show_deliveries(console, deliveries)
+
+
+def _inspect(
+    workspace: Path | None,
+    file: Path,
+    feed: str | None,
+    picture: Path | None,
+    as_of: dt.date,
+    *,
+    is_draft: bool,
+    as_json: bool,
+) -> None:
+    from pipeline.inspection import draft_of, inspect_file
+    from pipeline.outputs.inspection import inspection_summary, show_inspection
+    from pipeline.settings import WORKSPACE_FILE, default_workspace, settings_without_workspace
+
+    folder = workspace.resolve() if workspace else default_workspace()
+    is_known = workspace is not None or (folder / WORKSPACE_FILE).is_file()
+    settings = _settings(workspace) if is_known else settings_without_workspace()
+    if is_draft:
+        sys.stdout.write(draft_of(file, settings, feed))
+        return
+    with _progress() as progress:
+        found = inspect_file(
+            file, settings, feed=feed, picture=picture, as_of=as_of, progress=progress.file
+        )
+    if as_json:
+        _print_json([inspection_summary(one) for one in found])
+    else:
+        for one in found:
+            show_inspection(console, one)
+    refused = next((one.refusal for one in found if one.refusal is not None), None)
+    if refused is not None:
+        raise refused
 
 
 @app.command()

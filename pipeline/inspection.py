@@ -129,7 +129,7 @@ def inspect_file(
     contracts = _contracts(path, settings, feed)
     county = county_of(settings)
     found: list[Inspection] = []
-    with closing(ReadingRoom(limits_of(settings))) as room:
+    with closing(ReadingRoom(settings.limits.of_files)) as room:
         feeds, known_by = choose_feed(room, path, contracts, feed)
         for name in feeds:
             terms = (room, path, contracts[name], county, known_by)

@@ -21,7 +21,6 @@ from pipeline.database import (
 from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.feeds.contracts import Contract, County, load_contracts
 from pipeline.feeds.discover import HASH_MEMORY, ContentHashes, find_sources
-from pipeline.feeds.isolation import ReadLimits
 from pipeline.gate import judge_records, judge_results, read_published
 from pipeline.ledger import (
     Accepted,
@@ -282,7 +281,7 @@ def _load(
         contracts,
         county,
         as_of=as_of,
-        limits=ReadLimits(settings.limits.memory_mib, settings.limits.seconds),
+        limits=settings.limits.of_files,
         progress=load_watch,
     )
     load_corrections(connection, settings.workspace / "corrections.csv", contracts, county)

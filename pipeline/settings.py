@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline._paths import data_path
 from pipeline.errors import SettingsError
-from pipeline.feeds.limits import Limits
 from pipeline.feeds.contracts import FEEDS
+from pipeline.feeds.limits import Limits
 
 WORKSPACE_FILE = "diqi.toml"
 
@@ -270,6 +270,16 @@ def load_settings(workspace: Path) -> Settings:
             reason=first["msg"],
             count=error.error_count(),
         ) from error
+
+
+def settings_without_workspace() -> Settings:
+    """The defaults alone, for what needs no county; its code is empty.
+
+    Errors: none.
+    """
+    tables = _read(data_path("config", "defaults.toml"))
+    county = CountySettings.model_construct(**{**tables.pop("county"), "extent": ()})
+    return Settings(workspace=Path.cwd(), county=county, **tables)
 
 
 def default_workspace() -> Path:

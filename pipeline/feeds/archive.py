@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.errors import SourceError
-from pipeline.feeds.limits import Limits
 from pipeline.feeds.kinds import SHP_PARTS, Kind, kind_of_bytes
+from pipeline.feeds.limits import Limits
 from pipeline.feeds.zipread import (
     OLE_MARK,
     ZIP_ERRORS,

@@ -55,6 +55,8 @@ class OpenLayer:
     batches: Iterator[pa.RecordBatch]
     row_total: int | None = None
     crs: str | None = None
+    # who says so: file, contract, coordinates, place
+    crs_from: str | None = None
     encoding: str | None = None
     is_spreadsheet: bool = False
     has_geometry: bool = False

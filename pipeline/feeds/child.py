@@ -16,7 +16,6 @@ import resource
 import struct
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from importlib.abc import MetaPathFinder
@@ -80,7 +79,11 @@ def _answer(request: bytes, answers: BinaryIO) -> None:
     function, arguments, memory_mib = pickle.loads(request)  # noqa: S301 - from our own parent
     _bound_memory(memory_mib)
     try:
-        _send_layer(function, arguments, answers)
+        result = function(*arguments)
+        if isinstance(result, AbstractContextManager):
+            _send_layer(result, answers)
+        else:
+            _send_json(answers, END, result)
     except SourceError as error:
         kind = "crs" if isinstance(error, CrsError) else "source"
         _send_json(answers, ERROR, {"kind": kind, "code": error.code, "params": error.params})
@@ -90,12 +93,8 @@ def _answer(request: bytes, answers: BinaryIO) -> None:
         _send_json(answers, ERROR, {"kind": "fault", "reason": _where(error)})
 
 
-def _send_layer(
-    function: Callable[..., AbstractContextManager[OpenLayer]],
-    arguments: tuple[object, ...],
-    answers: BinaryIO,
-) -> None:
-    with function(*arguments) as layer:
+def _send_layer(opening: AbstractContextManager[OpenLayer], answers: BinaryIO) -> None:
+    with opening as layer:
         described = asdict_without_batches(layer)
         _send_json(answers, LAYER, described)
         schema: pa.Schema | None = None

@@ -97,7 +97,7 @@ def find_sources(
     unknown: list[Path] = []
     for path in _files(inbox):
         inside = path.relative_to(inbox)
-        feeds = [feed for feed, contract in contracts.items() if _fits(path, contract)]
+        feeds = matching_feeds(path, contracts)
         if not feeds:
             unknown.append(inside)
             continue
@@ -130,6 +130,18 @@ def find_sources(
                 )
             )
     return Discovery(sources, unknown)
+
+
+def matching_feeds(path: Path, contracts: Mapping[str, Contract]) -> list[str]:
+    """The feeds whose contracts name a file like this one.
+
+    Shape:  a path in; feeds in the order of the contracts out, none where no pattern fits.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: contracts of the feeds (files, changes_files, takes_out).
+    """
+    return [feed for feed, contract in contracts.items() if _fits(path, contract)]
 
 
 def content_hash(path: Path) -> str:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import SourceError
-from pipeline.feeds.archive import Limits, require_space
+from pipeline.feeds.archive import require_space
 from pipeline.feeds.kinds import Kind
+from pipeline.feeds.limits import Limits
 
 _CHUNK = 1 << 20
 

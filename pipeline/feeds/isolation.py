@@ -11,8 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from pipeline.errors import CrsError, SourceError
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.child import BATCH, END, ERROR, HEAD, LAYER, SCHEMA
 from pipeline.feeds.headings import Match
+from pipeline.feeds.limits import Limits
 
 _PIPE_BYTES = 1 << 20
 _GRACE_SECONDS = 5
@@ -28,18 +28,10 @@ _GRACE_SECONDS = 5
 _LONGEST = 1 << 32
 
 
-@dataclass(frozen=True)
-class ReadLimits:
-    """What reading one file may take: memory beyond the reader's own, and seconds without a word."""
-
-    memory_mib: int = 2048
-    seconds: int = 120
-
-
 class ReadingRoom:
     """A process that opens files, started when first needed and again after it died."""
 
-    def __init__(self, limits: ReadLimits) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -102,6 +94,20 @@ class ReadingRoom:
             yield layer
         finally:
             frames.close()
+
+    def asked(self, function: Callable[..., object], *arguments: object, file: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Call a function there; it returns what JSON can hold.
+
+        Shape:  as the function says.
+        Units:  as the function says.
+        CRS:    as the function says.
+        Errors: as ``opened``.
+        Source: docs/decisions/0013-readers-have-a-process.md.
+        """
+        self.start()
+        frames = self._frames(pickle.dumps((function, arguments, self.limits.memory_mib)), file)
+        with closing(frames):
+            return json.loads(bytes(next(frames)[1]))
 
     def _frames(self, request: bytes, file: str) -> Generator[tuple[bytes, memoryview]]:
         """Ask, and pass on what comes up to the end; errors are raised."""

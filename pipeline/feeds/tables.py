@@ -199,14 +199,27 @@ def _find_header(contract: Contract, top: list[_Row]) -> _Header:
     """The line, or two lines, that fit the contract best; of equals one line, the first."""
     best = _Header(0, _one_line(top[0]), Match(missing=tuple(contract.key)))
     best_rank = (False, 0)
-    single = [(number, _one_line(row)) for number, row in enumerate(top)]
-    double = [(number, _two_lines(*top[number - 1 : number + 1])) for number in range(1, len(top))]
-    for last_row, names in (*single, *double):
+    for last_row, names in header_candidates(top):
         match = match_headings(contract, names)
         rank = (not match.missing, match.score)
         if rank > best_rank:
             best, best_rank = _Header(last_row, names, match), rank
     return best
+
+
+def header_candidates(top: Sequence[_Row]) -> list[tuple[int, list[tuple[str, ...]]]]:
+    """What could be the headings of a table: each line alone, then each with the one above it.
+
+    Shape:  the first lines of a table in; for each candidate the place of its last line, from 0,
+            and the names of its columns out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/sources.md, 7 (file habits): merged two-line headers.
+    """
+    single = [(number, _one_line(row)) for number, row in enumerate(top)]
+    double = [(number, _two_lines(*top[number - 1 : number + 1])) for number in range(1, len(top))]
+    return [*single, *double]
 
 
 def _one_line(row: _Row) -> list[tuple[str, ...]]:

@@ -10,8 +10,9 @@ from typing import IO
 from xml.parsers import expat
 
 from pipeline.errors import SourceError
-from pipeline.feeds.archive import Limits, opened_zip, safe_entries
+from pipeline.feeds.archive import opened_zip, safe_entries
 from pipeline.feeds.kinds import Kind
+from pipeline.feeds.limits import Limits
 
 _CHUNK = 1 << 20
 # A reference to a cell is found whole though two chunks share it.

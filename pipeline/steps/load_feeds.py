@@ -29,7 +29,7 @@ from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.clean import MELT_STRIDE, CleanBatch, county_hash
 from pipeline.feeds.contracts import FEEDS, Contract, County
 from pipeline.feeds.discover import SourceFile
-from pipeline.feeds.isolation import ReadLimits
+from pipeline.feeds.limits import Limits
 from pipeline.feeds.memory import Memory
 from pipeline.feeds.reader import Delivery, Reader
 from pipeline.steps.changes import carry_over, judge_taken_out, refuse_gap
@@ -68,7 +68,7 @@ def load_sources(
     county: County,
     *,
     as_of: dt.date,
-    limits: ReadLimits | None = None,
+    limits: Limits,
     progress: Progress = lambda _file, _rows, _total: None,
 ) -> list[DeliveryResult]:
     """Load the deliveries that are not known yet, in the order of their data dates.

@@ -19,6 +19,7 @@ from pipeline.feeds import reader
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.discover import find_sources
 from pipeline.publication import change_delivery
+from pipeline.settings import settings_without_workspace
 from pipeline.steps import load_feeds
 from pipeline.steps.load_feeds import load_sources
 
@@ -38,6 +39,9 @@ def parcels(*numbers: int, **columns) -> gpd.GeoDataFrame:
         geometry=[box(X + 20 * n, Y, X + 20 * n + 10, Y + 10) for n in numbers],
         crs="EPSG:4549",
     )
+
+
+LIMITS = settings_without_workspace().limits.of_files
 
 
 class Loader:
@@ -60,7 +64,7 @@ class Loader:
     def __call__(self, as_of: dt.date = DAY, contracts=CONTRACTS, county=COUNTY):
         with self.engine.connect() as connection:
             found = find_sources(self.inbox, contracts)
-            return load_sources(connection, found.sources, contracts, county, as_of=as_of)
+            return load_sources(connection, found.sources, contracts, county, as_of=as_of, limits=LIMITS)
 
     def query(self, sql: str, **params):
         with self.engine.connect() as connection:
@@ -315,7 +319,7 @@ def test_a_dry_run_leaves_nothing(load):
     with load.engine.connect() as connection:
         transaction = connection.begin()
         with pytest.raises(SourceError):
-            load_sources(connection, found.sources, CONTRACTS, COUNTY, as_of=DAY)
+            load_sources(connection, found.sources, CONTRACTS, COUNTY, as_of=DAY, limits=LIMITS)
         states = connection.execute(text("SELECT state FROM ops.delivery")).scalars().all()
         assert sorted(states) == ["loaded", "loaded", "refused"]
         transaction.rollback()
@@ -338,7 +342,7 @@ def test_a_lost_connection_passes_through_and_leaves_nothing(load):
 
     found = find_sources(load.inbox, CONTRACTS)
     with load.engine.connect() as connection, pytest.raises(psycopg.OperationalError):
-        load_sources(connection, found.sources, CONTRACTS, COUNTY, as_of=DAY, progress=cut)
+        load_sources(connection, found.sources, CONTRACTS, COUNTY, as_of=DAY, limits=LIMITS, progress=cut)
     load.engine.dispose()
     assert load.states() == []
 

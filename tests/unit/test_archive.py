@@ -21,8 +21,9 @@ from shapely.geometry import box
 from pipeline._paths import data_path
 from pipeline.errors import SourceError
 from pipeline.feeds import archive as archive_module
-from pipeline.feeds.archive import Limits, extracted, members
+from pipeline.feeds.archive import extracted, members
 from pipeline.feeds.kinds import Kind, kind_of
+from pipeline.feeds.limits import Limits
 from pipeline.feeds.workbook import check_workbook
 from pipeline.messages import both
 from pipeline.settings import LimitSettings

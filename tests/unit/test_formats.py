@@ -23,18 +23,18 @@ import shapely
 from shapely.geometry import MultiPolygon, Point, box
 
 from pipeline.errors import SourceError
-from pipeline.feeds.archive import Limits
 from pipeline.feeds.dbf_table import RAW_TEXT, open_dbf
 from pipeline.feeds.drawing import open_drawing
 from pipeline.feeds.geojson import readable_geojson
 from pipeline.feeds.kinds import Kind, kind_of
+from pipeline.feeds.limits import Limits
 from pipeline.feeds.opened import unique_names
 from pipeline.feeds.parquet import open_parquet
 from pipeline.messages import both
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 CORPUS = SHARED / "hostile-corpus"
-LIMITS = Limits(1 << 30, 1_000, 250, 1 << 26, 0, 1 << 30, 1_000_000)
+LIMITS = Limits(512, 30, 1 << 30, 1_000, 250, 1 << 26, 0, 1 << 30, 1_000_000)
 
 
 def rows_of(layer) -> list[dict]:

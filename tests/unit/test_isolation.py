@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,8 @@ import pytest
 from pipeline.errors import CrsError, SourceError
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.headings import Match
-from pipeline.feeds.isolation import ReadingRoom, ReadLimits
+from pipeline.feeds.isolation import ReadingRoom
+from pipeline.settings import settings_without_workspace
 
 HERE = Path(__file__).parent
 
@@ -62,7 +64,8 @@ def fatal(what: str):
 def room(monkeypatch):
     # the other process must find this module
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
-    made = ReadingRoom(ReadLimits(memory_mib=200, seconds=3))
+    limits = settings_without_workspace().limits.of_files
+    made = ReadingRoom(replace(limits, memory_mib=200, seconds=3))
     yield made
     made.close()
 
