@@ -98,9 +98,7 @@ def wgs84_from_bd09(coordinates: _Coordinates) -> _Coordinates:
     return wgs84_from_gcj02(_inverse(bd09_from_gcj02, coordinates))
 
 
-def _inverse(
-    forward: Callable[[_Coordinates], _Coordinates], target: _Coordinates
-) -> _Coordinates:
+def _inverse(forward: Callable[[_Coordinates], _Coordinates], target: _Coordinates) -> _Coordinates:
     """The place that a function, nearly the identity, moves to the target."""
     place = target
     with np.errstate(invalid="ignore"):
