@@ -441,7 +441,7 @@ def _values(crs: pyproj.CRS) -> dict[str, float]:
     if operation is None:
         return {}
     return {
-        parameter.name: round(float(parameter.value) * parameter.unit_conversion_factor, 9)
+        parameter.name: round(float(parameter.value) * parameter.unit_conversion_factor, 12)
         for parameter in operation.params
     }
 
