@@ -6,9 +6,9 @@ then takes shapes batch by batch, each by its own zone, and sets aside those tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -39,6 +39,7 @@ from pipeline.feeds.magnitudes import (
     ZONE_M,
     what_coordinates_say,
 )
+from pipeline.feeds.offset import measured_offset
 
 _Coordinates = npt.NDArray[np.float64]
 _Objects = npt.NDArray[np.object_]
@@ -52,6 +53,8 @@ _OWN_NORTHING_M = 10_000_000.0
 _MIN_SHARE = 0.5
 # So many shapes, evenly taken, tell where a layer lies.
 _SAMPLE = 2_000
+# A layer lies on the same land where the two are no farther apart, metres.
+_SAME_PLACE_M = 1.0
 # One zone of 3 degrees further.
 _NEXT_ZONE = 3.0
 _MERIDIANS = range(75, 136, 3)
@@ -71,23 +74,20 @@ class Note:
 class Known:
     """Where land lies that is held already, in the county's CRS; nothing where nothing is held.
 
-    ``extent`` is xmin, ymin, xmax, ymax; ``areas`` are polygons, such as the townships'.
+    ``boxes`` are xmin, ymin, xmax, ymax of whole regions, such as each township's; ``middles`` are
+    those of the boxes of single shapes, such as all parcels that a former delivery left.
     """
 
-    extent: tuple[float, ...] | None = None
-    areas: _Objects | None = None
+    boxes: _Coordinates = field(default_factory=lambda: np.empty((0, 4)))
+    middles: _Coordinates = field(default_factory=lambda: np.empty((0, 2)))
 
     @property
     def is_nothing(self) -> bool:
-        """Whether nothing is known."""
-        return not self.extent and (self.areas is None or len(self.areas) == 0)
-
-    @cached_property
-    def _tree(self) -> shapely.STRtree:
-        return shapely.STRtree(self.areas)
+        """Whether no region is known."""
+        return len(self.boxes) == 0
 
     def holds(self, points: _Coordinates) -> _Mask:
-        """Tell which points lie within 20 km of what is held; all finite ones where nothing is.
+        """Tell which points lie within 20 km of a region held; all finite ones where none is.
 
         Shape:  points (n, 2) in; n booleans out.
         Units:  metres.
@@ -96,20 +96,17 @@ class Known:
         Source: docs/sources.md, 3.4 (overlay with a layer of known CRS); zones lie some 290 km
                 apart.
         """
-        inside: _Mask = np.asarray(np.isfinite(points).all(axis=1), dtype=bool)
-        if self.extent:
-            x_min, y_min, x_max, y_max = self.extent
-            low = points >= np.array([x_min, y_min]) - MARGIN_LAYER_M
-            high = points <= np.array([x_max, y_max]) + MARGIN_LAYER_M
-            inside &= (low & high).all(axis=1)
-        if self.areas is not None and len(self.areas):
-            candidates = np.flatnonzero(inside)
-            found = self._tree.query(
-                shapely.points(points[candidates]), predicate="dwithin", distance=MARGIN_LAYER_M
-            )
-            inside = np.zeros(len(points), dtype=bool)
-            inside[candidates[np.unique(found[0])]] = True
-        return inside
+        finite: _Mask = np.asarray(np.isfinite(points).all(axis=1), dtype=bool)
+        if self.is_nothing:
+            return finite
+        x, y = points[:, :1], points[:, 1:]
+        inside = (
+            (x >= self.boxes[:, 0] - MARGIN_LAYER_M)
+            & (y >= self.boxes[:, 1] - MARGIN_LAYER_M)
+            & (x <= self.boxes[:, 2] + MARGIN_LAYER_M)
+            & (y <= self.boxes[:, 3] + MARGIN_LAYER_M)
+        ).any(axis=1)
+        return np.asarray(finite & inside, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ class Decision:
     way: Reprojection
     how: How
     notes: tuple[Note, ...] = ()
-    known: Known = Known()
+    known: Known = field(default_factory=Known)
     zone: Zone | None = None
     _ways: dict[int, Reprojection] = field(default_factory=dict, repr=False, compare=False)
 
@@ -280,6 +277,7 @@ def decide_crs(
     CRS:    the layer's in; the county's out. ``known`` is in the county's.
     Errors: CrsError: source.no_crs, source.crs_undecided (no reading, or several, on known land),
             source.old_datum, source.web_map, source.other_crs (contract and file differ),
+            source.beside_held_land (no datum is stated, and the same land is held elsewhere),
             source.other_zone (the coordinates are of another zone), source.wrong_crs.
     Source: docs/sources.md, 3.4 and 7.
     """
@@ -290,7 +288,8 @@ def decide_crs(
         says_nothing = is_default and len(boxes) > 0 and not _are_degrees(boxes)
         if not stated or says_nothing:
             is_detect = contract_crs == CRS_DETECT
-            return _undeclared(boxes, county, held, place, is_detect=is_detect)
+            decision = _undeclared(boxes, county, held, place, is_detect=is_detect)
+            return _measured(decision, boxes, place)
         way = reprojection(stated, county, file=file, layer=layer)
         how: How = "format" if is_default else "file"
     else:
@@ -299,7 +298,7 @@ def decide_crs(
             _compare(stated, way, place)
         how = "contract"
     decision = Decision(way, how, (), held, zone_of(way.source))
-    return _checked(decision, boxes, place)
+    return _measured(_checked(decision, boxes, place), boxes, place)
 
 
 def _are_degrees(boxes: _Coordinates) -> bool:
@@ -353,6 +352,34 @@ def _checked(decision: Decision, boxes: _Coordinates, place: tuple[str, str]) ->
     return replace(decision, notes=tuple(notes))
 
 
+def _measured(decision: Decision, boxes: _Coordinates, place: tuple[str, str]) -> Decision:
+    """A decision compared with the same land as it is held; refused where it lies beside it."""
+    points, _ = decision.centres(boxes)
+    offset = measured_offset(points, decision.known.middles)
+    if offset is None:
+        return decision
+    metres = math.hypot(*offset)
+    notes = list(decision.notes)
+    is_stated = decision.how in {"file", "contract"}
+    if metres <= _SAME_PLACE_M and is_stated:
+        return decision
+    if metres <= _SAME_PLACE_M:
+        # the same land at the same place: nothing is moved
+        notes = [note for note in notes if note.code != "crs.degrees_unproven"]
+        notes.append(Note("crs.on_held_land", {"crs": decision.label}))
+        return replace(decision, notes=tuple(notes))
+    params: dict[str, object] = {
+        "crs": decision.label,
+        "metres": round(metres, 1),
+        "east": round(offset[0], 1),
+        "north": round(offset[1], 1),
+    }
+    if is_stated:
+        return replace(decision, notes=(*notes, Note("crs.beside_held_land", params)))
+    file, layer = place
+    raise CrsError("source.beside_held_land", file=file, layer=layer, **params)
+
+
 def _fits(decision: Decision, boxes: _Coordinates) -> bool:
     """Whether most boxes are of the system, and their middle where system and county are."""
     points, good = decision.centres(boxes)
@@ -363,7 +390,7 @@ def _fits(decision: Decision, boxes: _Coordinates) -> bool:
     if not in_area_of_use(way, middle):
         return False
     extent = way.county.extent
-    return not extent or bool(Known(tuple(extent)).holds(middle[np.newaxis, :])[0])
+    return not extent or bool(_of_extent(extent).holds(middle[np.newaxis, :])[0])
 
 
 def _zone_notes(decision: Decision, boxes: _Coordinates, place: tuple[str, str]) -> Iterator[Note]:
@@ -418,7 +445,12 @@ def _on_known(decision: Decision, boxes: _Coordinates) -> bool:
 def _all_known(decision: Decision) -> Known:
     """Held land, or the county's extent where none is held."""
     extent = decision.way.county.extent
-    return Known(tuple(extent)) if decision.known.is_nothing and extent else decision.known
+    return _of_extent(extent) if decision.known.is_nothing and extent else decision.known
+
+
+def _of_extent(extent: tuple[float, ...]) -> Known:
+    """The county's extent as a region."""
+    return Known(np.array([extent], dtype=np.float64))
 
 
 def _other_zones(decision: Decision, boxes: _Coordinates) -> list[Zone]:
@@ -504,7 +536,7 @@ def _fits_known(decision: Decision, boxes: _Coordinates) -> bool:
     points, good = decision.centres(_sample(boxes))
     inside = good & decision.known.holds(points)
     if extent:
-        inside &= Known(tuple(extent)).holds(points)
+        inside &= _of_extent(extent).holds(points)
     return _mostly(inside)
 
 

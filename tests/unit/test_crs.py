@@ -15,6 +15,7 @@ import pytest
 import shapely
 from shapely.geometry import box
 
+from pipeline.domain.web_maps import gcj02_from_wgs84
 from pipeline.errors import CrsError
 from pipeline.feeds import magnitudes
 from pipeline.feeds.contracts import Contract, County, PointColumns
@@ -396,7 +397,12 @@ def test_a_layer_without_any_shape_is_no_contradiction():
 # ---- No CRS: the place decides -----------------------------------------------------------------
 
 EXTENT = (600_000.0, 3_270_000.0, 680_000.0, 3_310_000.0)
-TOWNSHIPS = np.array([box(620_000, 3_280_000, 640_000, 3_295_000), box(640_000, 3_280_000, 668_000, 3_295_000)])  # fmt: skip
+TOWNSHIPS = np.array(
+    [
+        (620_000.0, 3_280_000.0, 640_000.0, 3_295_000.0),
+        (640_000.0, 3_280_000.0, 668_000.0, 3_295_000.0),
+    ]
+)
 
 
 @pytest.mark.parametrize(
@@ -416,8 +422,8 @@ TOWNSHIPS = np.array([box(620_000, 3_280_000, 640_000, 3_295_000), box(640_000, 
 @pytest.mark.parametrize(
     ("county", "known"),
     [
-        (COUNTY, Known(areas=TOWNSHIPS)),
-        (COUNTY, Known(extent=EXTENT)),
+        (COUNTY, Known(TOWNSHIPS)),
+        (COUNTY, Known(np.array([EXTENT]))),
         (County("330299", "EPSG:4549", extent=EXTENT), None),
     ],
 )
@@ -447,7 +453,7 @@ def test_without_known_land_nothing_is_guessed():
 
 
 def test_no_reading_on_known_land_is_refused():
-    far = Known(extent=(100_000.0, 3_270_000.0, 120_000.0, 3_310_000.0))
+    far = Known(np.array([(100_000.0, 3_270_000.0, 120_000.0, 3_310_000.0)]))
     for system in ("EPSG:4549", "EPSG:4528", "EPSG:4490"):
         error = refusal(shapes(parcel(WEST, system)), None, known=far)
         assert error.code == "source.crs_undecided"
@@ -455,7 +461,7 @@ def test_no_reading_on_known_land_is_refused():
 
 
 def test_several_readings_on_known_land_are_refused():
-    whole_province = Known(extent=(0.0, 2_900_000.0, 1_000_000.0, 3_500_000.0))
+    whole_province = Known(np.array([(0.0, 2_900_000.0, 1_000_000.0, 3_500_000.0)]))
     error = refusal(shapes(parcel()), None, known=whole_province)
     assert error.code == "source.crs_undecided"
     assert {"EPSG:4549", "EPSG:4550"} <= set(error.params["fits"].split(", "))
@@ -478,7 +484,7 @@ def test_detect_takes_what_the_coordinates_tell_and_no_more():
 def test_shapes_of_the_next_zone_without_number_are_set_aside():
     items = shapes(parcel(), parcel(EAST), parcel(EAST, "EPSG:4550"))
     for stated in ("EPSG:4549", None):
-        decision = decide(items, stated, known=Known(areas=TOWNSHIPS))
+        decision = decide(items, stated, known=Known(TOWNSHIPS))
         placed = decision.place(items)
         assert placed.rule.tolist() == ["", "", "geometry.other_zone"]
         assert placed.zone.tolist()[2] == 41
@@ -488,14 +494,14 @@ def test_shapes_of_the_next_zone_without_number_are_set_aside():
 def test_a_stated_zone_that_only_another_one_explains_is_refused():
     items = shapes(parcel(), parcel(EAST))
     for county, known in (
-        (COUNTY, Known(areas=TOWNSHIPS)),
+        (COUNTY, Known(TOWNSHIPS)),
         (County("330299", "EPSG:4549", extent=EXTENT), None),
     ):
         error = refusal(items, "EPSG:4550", county, known=known)
         assert error.code == "source.other_zone"
         assert error.params["fits"] == "EPSG:4549"
     # land that is not held yet is no contradiction
-    far = Known(extent=(400_000.0, 3_170_000.0, 410_000.0, 3_180_000.0))
+    far = Known(np.array([(400_000.0, 3_170_000.0, 410_000.0, 3_180_000.0)]))
     assert_lands(items, decide(items, "EPSG:4549", known=far), (WEST, EAST))
 
 
@@ -509,7 +515,7 @@ def test_degrees_of_geojson_prove_no_datum():
     # metres in a GeoJSON that names no CRS: the format's degrees are not what they are
     metres = shapes(parcel())
     assert refusal(metres, "EPSG:4326", is_default=True).code == "source.no_crs"
-    known = Known(areas=TOWNSHIPS)
+    known = Known(TOWNSHIPS)
     assert decide(metres, "EPSG:4326", is_default=True, known=known).label == "EPSG:4549"
     assert_lands(metres, decide(metres, "EPSG:4326", is_default=True, contract_crs="EPSG:4549"))
     # the contract's degrees are those of the file
@@ -553,6 +559,66 @@ def test_a_file_that_names_a_web_map_needs_the_contracts_word():
     assert refusal(shapes(parcel(WEST, "EPSG:4490")), text).code == "source.web_map"
 
 
+# ---- The same land, held before ----------------------------------------------------------------
+
+
+def village(count=300) -> np.ndarray:
+    """Parcels of a village strewn without order, in the county's CRS."""
+    strewn = np.random.default_rng(7).uniform(
+        (638_000, 3_289_000), (639_500, 3_290_500), (count, 2)
+    )
+    return shapely.box(strewn[:, 0], strewn[:, 1], strewn[:, 0] + 20, strewn[:, 1] + 30)
+
+
+def held(items) -> Known:
+    bounds = shapely.bounds(items)
+    return Known(TOWNSHIPS, (bounds[:, :2] + bounds[:, 2:]) / 2)
+
+
+def test_a_layer_beside_the_land_that_is_held_is_told_by_its_offset():
+    items = village()
+    new = village(400)[300:]
+    moved = shapely.transform(items, lambda xy: xy + np.array([117.3, -4.6]))
+    # most parcels are the ones held, some are new
+    mixed = np.concatenate([items[:250], new])
+    assert codes(decide(mixed, "EPSG:4549", known=held(items))) == []
+    assert "crs.on_held_land" in codes(decide(mixed, None, known=held(items)))
+    decision = decide(moved, "EPSG:4549", known=held(items))
+    assert codes(decision) == ["crs.beside_held_land"]
+    params = decision.notes[0].params
+    assert params["east"] == pytest.approx(117.3, abs=0.1)
+    assert params["north"] == pytest.approx(-4.6, abs=0.1)
+    assert refusal(moved, None, known=held(items)).code == "source.beside_held_land"
+    taken = decide(items, None, known=held(items))
+    assert codes(taken) == ["crs.decided_by_place", "crs.on_held_land"]
+
+
+def test_web_map_degrees_without_a_word_are_told_by_the_land_that_is_held():
+    items = village()
+    to_degrees = pyproj.Transformer.from_crs("EPSG:4549", "EPSG:4490", always_xy=True)
+    degrees = shapely.transform(items, lambda xy: np.column_stack(to_degrees.transform(*xy.T)))
+    gcj = shapely.transform(degrees, gcj02_from_wgs84)
+    assert codes(decide(degrees, "EPSG:4326", is_default=True, known=held(items))) == [
+        "crs.on_held_land"
+    ]
+    error = refusal(gcj, "EPSG:4326", is_default=True, known=held(items))
+    assert error.code == "source.beside_held_land"
+    assert 300 < error.params["metres"] < 700
+    declared = decide(gcj, None, contract_crs="GCJ-02", known=held(items))
+    assert codes(declared) == ["crs.approximate"]
+
+
+def test_other_land_and_land_in_rows_tell_nothing():
+    strewn = np.random.default_rng(8).uniform((638_000, 3_289_000), (639_500, 3_290_500), (300, 2))
+    others = shapely.box(strewn[:, 0], strewn[:, 1], strewn[:, 0] + 20, strewn[:, 1] + 30)
+    assert decide(others, "EPSG:4549", known=held(village())).notes == ()
+    x, y = (side.ravel() for side in np.meshgrid(np.arange(20), np.arange(20)))
+    rows = shapely.box(638_000 + 20 * x, 3_289_000 + 20 * y, 638_018 + 20 * x, 3_289_018 + 20 * y)
+    moved = shapely.transform(rows, lambda xy: xy + np.array([40.0, 0.0]))
+    assert decide(moved, "EPSG:4549", known=held(rows)).notes == ()
+    assert decide(village()[:10], "EPSG:4549", known=held(village())).notes == ()
+
+
 # ---- Contracts and messages --------------------------------------------------------------------
 
 
@@ -580,7 +646,7 @@ def test_every_note_has_a_text_and_a_next_step(language):
     texts = tomllib.loads(text)
     code = (ROOT / "pipeline" / "feeds" / "place.py").read_text(encoding="utf-8")
     notes = set(re.findall(r'Note\(\s*"(crs\.[a-z_]+)"', code))
-    assert len(notes) == 6
+    assert len(notes) == 8
     for note in (*notes, "crs.decided_by_place", "crs.decided_by_coordinates"):
         assert {note, f"{note}.next_step"} <= set(texts)
 
@@ -611,7 +677,7 @@ def test_real_counties_of_anhui_without_prj():
     county = County("340000", "EPSG:4548")
     assert refusal(items, None, county).params["candidates"] == "EPSG:4490"
     assert decide(items, None, county, contract_crs="detect").label == "EPSG:4490"
-    known = Known(extent=(250_000.0, 3_250_000.0, 750_000.0, 3_850_000.0))
+    known = Known(np.array([(250_000.0, 3_250_000.0, 750_000.0, 3_850_000.0)]))
     decision = decide(items, None, county, known=known)
     assert codes(decision) == ["crs.decided_by_place", "crs.degrees_unproven"]
     assert (decision.place(items).rule == "").all()
