@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +43,6 @@ _MARGIN_DEGREES = 3.0
 # How far outside the county's extent the middle of a layer, or one shape, may lie, in metres.
 MARGIN_LAYER_M = 20_000.0
 _MARGIN_SHAPE_M = 1_000.0
-_PRJ_BYTES = 65_536
 # False easting of a zone, and what each unit of a zone number in front of it adds, metres.
 _HALF_ZONE_M = 500_000.0
 _ZONE_M = 1_000_000.0
@@ -177,33 +175,6 @@ def zone_of(crs: pyproj.CRS) -> Zone | None:
         return None
     meridian = math.degrees(values["Longitude of natural origin"])
     return Zone(round(meridian, 9), int(number))
-
-
-def read_prj(path: Path) -> str | None:
-    """The text of the .prj beside a shapefile, None where there is none.
-
-    GDAL believes an authority code in the text before the parameters, and fails on a name that is
-    not UTF-8; so the text is read here.
-
-    Shape:  the path of a .shp in; text out.
-    Units:  none.
-    CRS:    none; ``reprojection`` reads the text.
-    Errors: none; names in no known encoding come out with replacement characters.
-    Source: docs/sources.md, 3.4 and 7.
-    """
-    for suffix in (".prj", ".PRJ", ".Prj"):
-        file = path.with_suffix(suffix)
-        if file.is_file():
-            with file.open("rb") as stream:
-                raw = stream.read(_PRJ_BYTES)
-            break
-    else:
-        return None
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("gb18030", errors="replace")
-    return text.strip("\0 \t\r\n") or None
 
 
 def reprojection(

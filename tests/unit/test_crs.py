@@ -8,6 +8,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pyogrio
 import pyproj
@@ -19,9 +20,10 @@ from pipeline.domain.web_maps import gcj02_from_wgs84
 from pipeline.errors import CrsError
 from pipeline.feeds import magnitudes
 from pipeline.feeds.contracts import Contract, County, PointColumns
-from pipeline.feeds.crs import is_same_plane, read_prj, reprojection, zone_of
+from pipeline.feeds.crs import is_same_plane, reprojection, zone_of
 from pipeline.feeds.magnitudes import what_coordinates_say
 from pipeline.feeds.place import Known, decide_crs
+from pipeline.feeds.prj import openable, read_prj
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -249,6 +251,19 @@ def test_prj_texts_are_read_whatever_their_encoding(tmp_path):
         assert read_prj(path) == text
     path.with_suffix(".prj").write_bytes(b"\n")
     assert read_prj(path) is None
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8"])
+def test_a_shapefile_opens_whatever_its_prj_is_written_in(tmp_path, encoding):
+    path = tmp_path / "宗地.shp"
+    frame = gpd.GeoDataFrame({"ZDDM": ["甲"]}, geometry=[parcel()], crs="EPSG:4549")
+    pyogrio.write_dataframe(frame, path, encoding="GBK")
+    path.with_suffix(".prj").write_bytes(esri("国家2000").encode(encoding))
+    with openable(path) as readable:
+        assert readable.name == path.name
+        items = pyogrio.read_dataframe(readable, encoding="GBK")
+    assert items["ZDDM"].tolist() == ["甲"]
+    assert decide(items.geometry.to_numpy(), read_prj(path)).label == "EPSG:4549"
 
 
 # ---- What coordinates say ----------------------------------------------------------------------
