@@ -49,6 +49,12 @@ ColumnType = Literal[
     "date",
 ]
 
+# What a contract may say of a layer's CRS besides a system: as the file says; the same, and where
+# it says nothing CGCS2000, its zone read from the coordinates; degrees of a web map.
+CRS_FILE = "file"
+CRS_DETECT = "detect"
+WEB_MAPS = ("GCJ-02", "BD-09")
+
 # Where a column comes from. A workspace that names one of the first four replaces all of them.
 _ORIGIN = ("aliases", "from", "first_of", "value", "separator", "take")
 # What a contract says about the file and about people, but not about the rows.
@@ -82,6 +88,31 @@ class County:
         epsg = pyproj.CRS.from_user_input(self.crs).to_epsg()
         assert epsg is not None  # noqa: S101 - settings have seen to it
         return epsg
+
+
+def web_map(text: str) -> str | None:
+    """The web map whose coordinates a text names, None for any other text.
+
+    Shape:  text in; ``GCJ-02``, ``BD-09`` or None out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/sources.md, 7.
+    """
+    plain = re.sub(r"[-_ ]", "", text).upper()
+    return next((name for name in WEB_MAPS if name.replace("-", "") == plain), None)
+
+
+def _known_crs(text: str) -> str:
+    """Refuse a CRS that PROJ does not know, and give a web map its one name."""
+    moved = web_map(text)
+    if moved is not None:
+        return moved
+    try:
+        pyproj.CRS.from_user_input(text)
+    except pyproj.exceptions.CRSError as error:
+        raise ValueError(f"{text} is no CRS that is known") from error
+    return text
 
 
 class _Model(BaseModel):
@@ -121,11 +152,19 @@ class Column(_Model):
 
 
 class PointColumns(_Model):
-    """Headings of two columns that hold a point; ``crs`` is ``county`` or an authority code."""
+    """Headings of two columns that hold a point.
+
+    ``crs`` is ``county``, an authority code, a WKT or PROJ text, ``GCJ-02`` or ``BD-09``.
+    """
 
     x: tuple[str, ...]
     y: tuple[str, ...]
     crs: str
+
+    @field_validator("crs")
+    @classmethod
+    def _crs(cls, text: str) -> str:
+        return text if text == "county" else _known_crs(text)
 
 
 class Melted(_Model):
@@ -192,6 +231,11 @@ class Contract(_Model):
     parts: dict[str, Column] = {}
     melt: tuple[Melted, ...] = ()
     never_stored: tuple[str, ...] = ()
+
+    @field_validator("crs")
+    @classmethod
+    def _crs(cls, text: str) -> str:
+        return text if text in {CRS_FILE, CRS_DETECT} else _known_crs(text)
 
     @field_validator("due")
     @classmethod
