@@ -10,14 +10,29 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from pipeline.errors import SourceError
+from pipeline.feeds.archive import members
 from pipeline.feeds.contracts import Contract
+from pipeline.feeds.kinds import Kind, kind_of
+from pipeline.feeds.limits import Limits
 
-VECTOR_SUFFIXES = frozenset({".shp", ".gpkg", ".gdb", ".geojson", ".json"})
-TABLE_SUFFIXES = frozenset({".csv", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+# What a pattern means by ``<vector>`` and ``<table>``: formats that are read, and those of the same use
+# that are refused by name. Of a .txt the content decides.
+_REFUSED_VECTOR = (".mdb", ".accdb", ".vct", ".dwg", ".wt", ".wl", ".wp", ".mif", ".tab", ".kml", ".kmz")
+_REFUSED_TABLE = (".htm", ".html")
+VECTOR_SUFFIXES = frozenset(
+    [".shp", ".gpkg", ".gdb", ".geojson", ".json", ".geojsonl", ".parquet", ".dxf", ".txt", ".sqlite"]
+) | frozenset(_REFUSED_VECTOR)
+TABLE_SUFFIXES = frozenset(
+    [".csv", ".tsv", ".txt", ".dbf", ".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods", ".parquet"]
+) | frozenset(_REFUSED_TABLE)
+_CLASSES = {".<vector>": VECTOR_SUFFIXES, ".<table>": TABLE_SUFFIXES}
+# Files that hold several layers, each of which may be what a pattern names.
+_CONTAINERS = frozenset({".gdb", ".gpkg", ".sqlite"})
 
 # Files beside a .shp. Those of the first group decide what is read.
 _READ_WITH_SHP = (".dbf", ".shx", ".prj", ".cpg")
@@ -48,7 +63,8 @@ _SETTLED_NS = 2_000_000_000
 class SourceFile:
     """One file as a delivery of one feed.
 
-    ``name`` is the path within the inbox; ``scope`` None means the whole county; ``data_date``
+    ``inside`` is the data set of a zip, ``layer`` the layer of a container of several, where that is
+    what the contract names; ``refusal`` why what the file holds cannot even be listed. ``name`` is the path within the inbox; ``scope`` None means the whole county; ``data_date``
     None means that neither folder nor name gives a day. ``is_changes``: it holds what changed since
     the state of the day ``since`` (None: no day is given); ``takes_out``: the records that its rows
     name are no more; ``is_yearly``: its period is the year before its day, as its name says no other.
@@ -60,6 +76,9 @@ class SourceFile:
     scope: tuple[str, ...] | None
     data_date: dt.date | None
     content_hash: str
+    inside: str | None = None
+    layer: str | None = None
+    refusal: SourceError | None = None
     is_changes: bool = False
     since: dt.date | None = None
     takes_out: bool = False
@@ -68,14 +87,34 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What was found: deliveries, and files that no contract knows."""
+    """What was found: deliveries, and files that no contract knows, with what is wrong with some."""
 
     sources: list[SourceFile]
     unknown: list[Path]
+    faults: dict[Path, SourceError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A data set: where it lies, and the name that patterns are held against."""
+
+    path: Path
+    inside_inbox: PurePosixPath
+    name: str
+    inside: str | None = None
+    layer: str | None = None
+    refusal: SourceError | None = None
+    # the zip or database around it, which may carry the date or the scope
+    around: PurePosixPath | None = None
 
 
 def find_sources(
-    inbox: Path, contracts: Mapping[str, Contract], hash_of: Callable[[Path], str] | None = None
+    inbox: Path,
+    contracts: Mapping[str, Contract],
+    hash_of: Callable[[Path], str] | None = None,
+    *,
+    limits: Limits,
+    layers_of: Callable[[Path], list[str]] = lambda _path: [],
 ) -> Discovery:
     """Find the deliveries in an inbox.
 
@@ -83,53 +122,117 @@ def find_sources(
     data date; ``YYYY-MM-DD..YYYY-MM-DD`` or ``_YYYYMMDD-YYYYMMDD`` is the period of a delivery of
     changes, which begins at the state of the first day and ends with that of the second. A folder
     ``scope=330299001,330299002`` or ``@330299001`` in its name is its scope. Changes of a whole
-    survey year (up to 31 December) need no period. One file may serve several feeds. ``hash_of`` gives the content hash of a file where somebody
-    remembers it (``ContentHashes``).
+    survey year (up to 31 December) need no period. One file may serve several feeds. What lies in a
+    zip, and the layers of a database that no pattern names, count by their own names. ``hash_of``
+    gives the content hash of a file where somebody remembers it (``ContentHashes``), ``layers_of`` the
+    layers of a database.
 
     Shape:  a folder in, missing or not; deliveries in the order of path and feed, and unknown
             files as paths within the inbox.
     Units:  none.
-    CRS:    none (nothing is opened).
+    CRS:    none.
     Errors: OSError where a file cannot be read.
     Source: docs/sources.md, Design 3 (delivery), section 4 (workspace).
     """
     sources: list[SourceFile] = []
     unknown: list[Path] = []
+    faults: dict[Path, SourceError] = {}
+    digest_of = hash_of or content_hash
     for path in _files(inbox):
-        inside = path.relative_to(inbox)
-        feeds = matching_feeds(path, contracts)
-        if not feeds:
-            unknown.append(inside)
+        named = {
+            (found.inside, found.layer, feed): (found, feed)
+            for found in _data_sets(inbox, path, contracts, limits, layers_of, faults)
+            for feed in _named_feeds(found, contracts)
+        }.values()
+        if not named:
+            unknown.append(path.relative_to(inbox))
             continue
-        digest = (hash_of or content_hash)(path)
-        scope, data_date, since = _scope(inside), _data_date(inside), None
-        if (period := _period(inside)) is not None:
-            since, data_date = period
-        for feed in feeds:
-            takes_out = _is_named(path, contracts[feed].takes_out_files)
-            is_changes = since is not None or _is_named(path, contracts[feed].changes_files)
-            begins = since
-            if (
-                since is None
-                and data_date is not None
-                and (data_date.month, data_date.day) == (12, 31)
-            ):
-                begins = dt.date(data_date.year - 1, 12, 31)
-            sources.append(
-                SourceFile(
-                    path,
-                    inside.as_posix(),
-                    feed,
-                    scope,
-                    data_date,
-                    digest,
-                    is_changes=is_changes or takes_out,
-                    since=begins if is_changes or takes_out else None,
-                    takes_out=takes_out,
-                    is_yearly=since is None and begins is not None,
-                )
-            )
-    return Discovery(sources, unknown)
+        digest = digest_of(path)
+        sources += [_source(found, feed, contracts[feed], digest) for found, feed in named]
+    return Discovery(sources, unknown, faults)
+
+
+def _data_sets(
+    inbox: Path,
+    path: Path,
+    contracts: Mapping[str, Contract],
+    limits: Limits,
+    layers_of: Callable[[Path], list[str]],
+    faults: dict[Path, SourceError],
+) -> list[_Found]:
+    """What a file of the inbox holds: itself, or the data sets of a zip, or the layers of a database."""
+    place = PurePosixPath(path.relative_to(inbox).as_posix())
+    whole = _Found(path, place, path.name)
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".zip":
+            packed = members(path, limits)
+            found = [
+                _Found(path, place / one.inside, one.name, one.inside, around=place)
+                for one in packed
+            ]
+            if len(packed) == 1 and not _named_feeds(found[0], contracts):
+                # a zip may be named, and what it holds not
+                found = [replace(found[0], name=path.stem + PurePosixPath(packed[0].name).suffix)]
+            return found
+        if suffix in _CONTAINERS and not _named_feeds(whole, contracts):
+            return [
+                _Found(path, place / layer, layer + suffix, layer=layer, around=place)
+                for layer in layers_of(path)
+            ]
+    except SourceError as error:
+        faults[path.relative_to(inbox)] = error
+        # whose it is can only be told by its name
+        return [replace(whole, name=path.stem + one, refusal=error) for one in (".shp", ".xlsx")]
+    return [whole]
+
+
+def _named_feeds(found: _Found, contracts: Mapping[str, Contract]) -> list[str]:
+    return [
+        feed
+        for feed, contract in contracts.items()
+        if _is_named(found.name, _patterns(contract)) and _is_of_kind(found, contract)
+    ]
+
+
+def _is_of_kind(found: _Found, contract: Contract) -> bool:
+    """A text is a table or boundary points, a Parquet has shapes or none: the content decides."""
+    if found.inside is not None or not found.name.lower().endswith((".txt", ".parquet")):
+        return True
+    kind = kind_of(found.path)
+    if kind in {Kind.DELIMITED_TEXT, Kind.PARQUET}:
+        return not contract.geometry_required
+    return kind in {Kind.BOUNDARY_TEXT, Kind.GEOPARQUET} and contract.geometry != "none"
+
+
+def _source(found: _Found, feed: str, contract: Contract, digest: str) -> SourceFile:
+    """A data set as a delivery of a feed."""
+    place = found.inside_inbox
+    around = found.around or place
+    scope, since = _scope(place) or _scope(around), None
+    data_date = _data_date(place) or _data_date(around)
+    if (period := _period(place) or _period(around)) is not None:
+        since, data_date = period
+    takes_out = _is_named(found.name, contract.takes_out_files)
+    is_changes = since is not None or _is_named(found.name, contract.changes_files)
+    begins = since
+    if since is None and data_date is not None and (data_date.month, data_date.day) == (12, 31):
+        begins = dt.date(data_date.year - 1, 12, 31)
+    return SourceFile(
+        found.path,
+        place.as_posix(),
+        feed,
+        scope,
+        data_date,
+        digest,
+        inside=found.inside,
+        layer=found.layer,
+        refusal=found.refusal,
+        is_changes=is_changes or takes_out,
+        since=begins if is_changes or takes_out else None,
+        takes_out=takes_out,
+        is_yearly=since is None and begins is not None,
+    )
 
 
 def matching_feeds(path: Path, contracts: Mapping[str, Contract]) -> list[str]:
@@ -141,7 +244,7 @@ def matching_feeds(path: Path, contracts: Mapping[str, Contract]) -> list[str]:
     Errors: none.
     Source: contracts of the feeds (files, changes_files, takes_out).
     """
-    return [feed for feed, contract in contracts.items() if _fits(path, contract)]
+    return _named_feeds(_Found(path, PurePosixPath(path.name), path.name), contracts)
 
 
 def content_hash(path: Path) -> str:
@@ -281,20 +384,27 @@ def _members(path: Path) -> list[Path]:
     return [path]
 
 
-def _fits(path: Path, contract: Contract) -> bool:
-    if path.suffix.lower() not in VECTOR_SUFFIXES | TABLE_SUFFIXES:
-        return False
-    return _is_named(path, (*contract.files, *contract.changes_files, *contract.takes_out_files))
+def _patterns(contract: Contract) -> tuple[str, ...]:
+    return (*contract.files, *contract.changes_files, *contract.takes_out_files)
 
 
-def _is_named(path: Path, patterns: tuple[str, ...]) -> bool:
-    name = unicodedata.normalize("NFKC", path.name).casefold()
-    return any(
-        fnmatchcase(name, unicodedata.normalize("NFKC", pattern).casefold()) for pattern in patterns
-    )
+def _is_named(given: str, patterns: tuple[str, ...]) -> bool:
+    name = unicodedata.normalize("NFKC", given).casefold()
+    return any(_fits(name, unicodedata.normalize("NFKC", one).casefold()) for one in patterns)
 
 
-def _scope(inside: Path) -> tuple[str, ...] | None:
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a name is meant; ``.<vector>``, ``.<table>`` and ``.*`` stand for suffixes of data."""
+    suffix = PurePosixPath(name).suffix
+    for ending, suffixes in _CLASSES.items():
+        if pattern.endswith(ending):
+            return suffix in suffixes and fnmatchcase(
+                name.removesuffix(suffix), pattern.removesuffix(ending)
+            )
+    return suffix in VECTOR_SUFFIXES | TABLE_SUFFIXES and fnmatchcase(name, pattern)
+
+
+def _scope(inside: PurePosixPath) -> tuple[str, ...] | None:
     found: set[str] = set()
     for part in inside.parts[:-1]:
         match = _SCOPE_FOLDER.fullmatch(part)
@@ -306,7 +416,7 @@ def _scope(inside: Path) -> tuple[str, ...] | None:
     return tuple(sorted(found)) or None
 
 
-def _data_date(inside: Path) -> dt.date | None:
+def _data_date(inside: PurePosixPath) -> dt.date | None:
     match = _DATE_SUFFIX.fullmatch(inside.stem)
     date = None if match is None else _date(match)
     for part in reversed(inside.parts[:-1]):
@@ -316,7 +426,7 @@ def _data_date(inside: Path) -> dt.date | None:
     return date
 
 
-def _period(inside: Path) -> tuple[dt.date, dt.date] | None:
+def _period(inside: PurePosixPath) -> tuple[dt.date, dt.date] | None:
     """First and last day of a delivery of changes, by its name or the nearest folder."""
     match = _PERIOD_SUFFIX.fullmatch(inside.stem)
     if match is not None:

@@ -3,55 +3,186 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import SourceError
+from pipeline.feeds.archive import extracted, members
 from pipeline.feeds.batch import OpenLayer
+from pipeline.feeds.boundary_text import open_boundary_text
 from pipeline.feeds.contracts import Contract, County
-from pipeline.feeds.discover import VECTOR_SUFFIXES
-from pipeline.feeds.fit import fit
+from pipeline.feeds.dbf_table import open_dbf
+from pipeline.feeds.drawing import open_drawing
+from pipeline.feeds.fit import as_text, fit
+from pipeline.feeds.geojson import readable_geojson
+from pipeline.feeds.kinds import VECTOR, WORKBOOKS, Kind, kind_of, require_readable
+from pipeline.feeds.limits import Limits
+from pipeline.feeds.opened import RawLayer
+from pipeline.feeds.parquet import open_parquet
+from pipeline.feeds.place import Known
 from pipeline.feeds.sealing import sealed
-from pipeline.feeds.tables import open_table
-from pipeline.feeds.vector import open_vector
+from pipeline.feeds.tables import header_candidates, open_table, sheets_of
+from pipeline.feeds.vector import layers_of, open_vector
+from pipeline.feeds.workbook import check_workbook
+
+_TOP_ROWS = 200
+_GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What is to be opened, and how.
+
+    ``inside`` names the data set of a zip, ``layer`` the layer of a database where the contract
+    names none; ``seal`` is the hash under which rows are known again, None where none need be.
+    """
+
+    path: Path
+    contract: Contract
+    county: County
+    limits: Limits
+    inside: str | None = None
+    layer: str | None = None
+    known: Known = field(default_factory=Known)
+    seal: str | None = None
 
 
 @contextmanager
-def open_sealed(
-    path: Path, contract: Contract, county: County, contract_hash: str
-) -> Iterator[OpenLayer]:
-    """Open a layer as ``open_layer`` does; its rows carry their seals."""
-    with open_layer(path, contract, county) as layer:
-        yield replace(layer, batches=sealed(layer, contract_hash))
-
-
-@contextmanager
-def open_layer(path: Path, contract: Contract, county: County) -> Iterator[OpenLayer]:
+def open_layer(opening: Opening) -> Iterator[OpenLayer]:
     """Open the layer or sheet of a file that its contract means, to be read in batches.
 
-    Shape:  a file in; an OpenLayer out.
+    Shape:  what is to be opened in; an OpenLayer out.
     Units:  as delivered.
     CRS:    the layer's or the contract's in; the county's out.
-    Errors: SourceError and CrsError of the reader.
+    Errors: SourceError and CrsError of the readers; source.format_… for what cannot be read.
     Source: docs/sources.md, Design 3 (delivery).
     """
-    if path.suffix.lower() in VECTOR_SUFFIXES:
-        with open_vector(path, contract.layer, contract.feed, contract.encoding) as raw:
-            yield fit(raw, contract, county, path.name)
+    with _unpacked(opening.path, opening.inside, opening.limits) as path:
+        kind = kind_of(path)
+        require_readable(path, kind)
+        with _of_kind(path, kind, opening) as layer:
+            if opening.seal is not None:
+                layer.batches = sealed(layer, opening.seal)
+            yield layer
+
+
+@contextmanager
+def _unpacked(path: Path, inside: str | None, limits: Limits) -> Iterator[Path]:
+    """The file itself, or what lies in the zip for as long as it is read."""
+    if inside is None:
+        yield path
         return
-    with open_table(path, contract) as layer:
-        yield layer
+    found = [one for one in members(path, limits) if one.inside == inside]
+    if not found:
+        raise SourceError("source.archive_damaged", file=path.name, reason=f"no {inside}")
+    with extracted(path, found[0], limits) as file:
+        yield file
 
 
-def top_of(path: Path) -> list[dict[str, Any]]:
+@contextmanager
+def _of_kind(path: Path, kind: Kind, opening: Opening) -> Iterator[OpenLayer]:
+    contract = opening.contract
+    if kind in WORKBOOKS or kind is Kind.DELIMITED_TEXT:
+        if kind in WORKBOOKS:
+            check_workbook(path, kind, opening.limits)
+        with open_table(path, kind, contract) as layer:
+            yield layer
+        return
+    wanted = contract.layer if opening.layer is None else opening.layer
+    with _raw(path, kind, opening.limits, wanted, contract.feed, contract.encoding) as raw:
+        yield fit(raw, contract, opening.county, path.name, opening.known)
+
+
+@contextmanager
+def _raw(
+    path: Path, kind: Kind, limits: Limits, wanted: str | None, feed: str, encoding: str
+) -> Iterator[RawLayer]:
+    """Open a layer as its file holds it."""
+    with ExitStack() as stack:
+        opening: AbstractContextManager[RawLayer]
+        if kind is Kind.BOUNDARY_TEXT:
+            opening = open_boundary_text(path)
+        elif kind is Kind.DXF:
+            opening = open_drawing(path)
+        elif kind in {Kind.GEOPARQUET, Kind.PARQUET}:
+            opening = open_parquet(path)
+        elif kind is Kind.DBF:
+            opening = open_dbf(path, encoding)
+        else:
+            if kind in _GEOJSON:
+                path = stack.enter_context(readable_geojson(path, kind, limits))
+            opening = open_vector(path, kind, wanted, feed, encoding)
+        yield stack.enter_context(opening)
+
+
+def list_layers(path: Path) -> list[str]:
+    """The layers of a database of layers.
+
+    Shape:  a file in; names out.
+    Units:  none.
+    CRS:    none.
+    Errors: SourceError (source.unreadable).
+    Source: none.
+    """
+    require_readable(path, kind_of(path))
+    return layers_of(path)
+
+
+def top_of(path: Path, inside: str | None, limits: Limits) -> list[dict[str, Any]]:
     """The layers or sheets of a file, with what may be their headings and their first rows.
 
-    Shape:  a file in; of each layer name, has_geometry, crs, encoding, ``headings`` (candidates: the
-            names of each column) and ``rows`` (texts below the headings, at most 200) out.
+    Shape:  a file in; of each layer ``name``, ``has_geometry``, ``geometry_type``, ``crs``,
+            ``encoding``, ``headings`` (candidates: the names of each column) and ``rows`` (texts, at
+            most 200) out.
     Units:  none.
     CRS:    as delivered.
     Errors: SourceError of the reader.
     Source: none.
     """
-    return []
+    with _unpacked(path, inside, limits) as file:
+        kind = kind_of(file)
+        require_readable(file, kind)
+        if kind in WORKBOOKS or kind is Kind.DELIMITED_TEXT:
+            if kind in WORKBOOKS:
+                check_workbook(file, kind, limits)
+            return [
+                {
+                    "name": name,
+                    "has_geometry": False,
+                    "geometry_type": None,
+                    "crs": None,
+                    "encoding": encoding,
+                    "headings": [[list(one) for one in names] for _, names in header_candidates(lines)],
+                    "ends": [last for last, _ in header_candidates(lines)],
+                    "rows": rows,
+                }
+                for name, encoding, lines, rows in sheets_of(file, kind, _TOP_ROWS)
+            ]
+        names = layers_of(file) if kind in VECTOR - _GEOJSON - {Kind.SHAPEFILE, Kind.DXF, Kind.BOUNDARY_TEXT, Kind.GEOPARQUET} else [None]
+        return [_top(file, kind, limits, name) for name in names]
+
+
+def _top(path: Path, kind: Kind, limits: Limits, name: str | None) -> dict[str, Any]:
+    with _raw(path, kind, limits, name, "-", "auto") as raw:
+        batch = next(raw.batches, None)
+        columns: list[list[str | None]] = []
+        if batch is not None:
+            first = batch.slice(0, _TOP_ROWS)
+            columns = [as_text(first.column(i))[0].to_pylist() for i in range(len(raw.fields))]
+        return {
+            "name": raw.name,
+            "has_geometry": raw.has_geometry,
+            "geometry_type": raw.geometry_type,
+            "crs": raw.crs,
+            "encoding": raw.encoding,
+            "headings": [[[name] for name in raw.fields]],
+            "ends": [-1],
+            "rows": [list(row) for row in zip(*columns, strict=True)],
+        }
+
+
+def sealed_opening(opening: Opening, seal: str) -> Opening:
+    """The same, with rows that carry their seals."""
+    return replace(opening, seal=seal)
