@@ -22,7 +22,12 @@ from pipeline.feeds.batch import BATCH_ROWS, OpenLayer, RawBatch
 from pipeline.feeds.contracts import Contract, County
 from pipeline.feeds.crs import Reprojection, check_place, is_same_plane, reprojection
 from pipeline.feeds.encoding import decode_value, shapefile_encoding
-from pipeline.feeds.headings import match_headings, missing_in_words
+from pipeline.feeds.headings import (
+    known_headings,
+    match_headings,
+    missing_in_words,
+    personal_headings,
+)
 
 # GDAL turns every byte of this encoding into one character, so the bytes can be had back.
 _RAW = "ISO-8859-1"
@@ -45,7 +50,15 @@ def open_vector(path: Path, contract: Contract, county: County) -> Iterator[Open
             distinct text).
     """
     is_shapefile = path.suffix.lower() == ".shp"
-    encoding, table = shapefile_encoding(path, contract.encoding) if is_shapefile else (None, None)
+    read_as = None
+    if is_shapefile:
+        read_as = shapefile_encoding(
+            path,
+            contract.encoding,
+            known=known_headings(contract),
+            hidden=personal_headings(contract),
+        )
+    encoding = None if read_as is None else read_as.values
     options = {"encoding": _RAW} if is_shapefile else {}
     try:
         layer = _layer(path, contract)
@@ -53,9 +66,9 @@ def open_vector(path: Path, contract: Contract, county: County) -> Iterator[Open
             path, layer=layer, use_pyarrow=True, batch_size=BATCH_ROWS, **options
         ) as (meta, reader):
             names = [str(name) for name in meta["fields"]]
-            if table is not None and encoding is not None:
-                names = [decode_value(name.encode("latin-1"), encoding) for name in names]
-            match = match_headings(contract, [(name,) for name in names], cut_in=encoding)
+            if read_as is not None:
+                names = [decode_value(name.encode("latin-1"), read_as.names) for name in names]
+            match = match_headings(contract, [(name,) for name in names], cut_in=read_as and read_as.names)
             if match.missing:
                 raise SourceError(
                     "source.column_missing",
