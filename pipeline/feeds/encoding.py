@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,7 +72,6 @@ _SAME = {
     "cp932": ("932", "cp932", "sjis", "shiftjis", "windows31j"),
     "cp949": ("949", "cp949", "euckr", "uhc"),
 }
-_SEVERAL_BYTES = frozenset(_SAME)
 _UTF16 = frozenset({"utf-16", "utf-16-le", "utf-16-be"})
 _SHOWN = {
     "utf-8": "UTF-8",
@@ -87,6 +86,9 @@ _CHUNK = 1 << 20
 # A line longer than this is none.
 _LINE_BYTES = 1 << 24
 _SAMPLE_CHARACTERS = 20
+# In a text file columns are not known yet.
+_NO_FIELD = "-"
+_LONGEST_NAME = 4
 _NON_ASCII = re.compile(r"[^\x00-\x7f](?:[^\x00-\x7f]| (?=[^\x00-\x7f]))*")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 _BINARY_SHARE = 0.01
@@ -97,7 +99,7 @@ class Note:
     """Something to be told along with a delivery: a message code and its parameters."""
 
     code: str
-    params: dict[str, object]
+    params: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -218,9 +220,7 @@ def dbf_encoding(
     notes: list[Note] = []
     stated = _stated(path, table, declared, notes)
     several = [name for _, name in stated if not is_one_byte(name)]
-    case = _Case(
-        path.name, stated, declared != "auto", Evidence(several), Evidence(several), notes
-    )
+    case = _Case(path.name, stated, declared != "auto", Evidence(several), Evidence(several), notes)
     case.known = _known_in(table.names, known)
     labels = [_label(name, [*several, *DECIDABLE]) for name in table.names]
     full = np.array([len(name) >= _NAME_BYTES for name in table.names], dtype=bool)
@@ -232,10 +232,7 @@ def dbf_encoding(
     for texts in table.texts():
         label = labels[table.fields.index(texts.field)]
         may_show = headings.isdisjoint(_names_of(texts.field))
-
-        def locate(place: int, row=texts.row, label: str = label) -> tuple[int, str]:  # type: ignore[no-untyped-def]  # noqa: ANN001
-            return row(place), label
-
+        locate = _in_column(texts.row, label)
         case.values.add(texts.values, locate, texts.is_full, may_show=may_show)
     try:
         return _decide(case)
@@ -271,33 +268,44 @@ def text_encoding(path: Path, declared: str) -> Reading:
     case = _Case(path.name, names, declared != "auto", Evidence(several), Evidence(several))
     for first, lines in _lines(path):
         high = [i for i, line in enumerate(lines) if not line.isascii()]
-        case.values.add([lines[i] for i in high], lambda i, f=first, h=high: (f + h[i], "-"))  # type: ignore[misc]
+        case.values.add([lines[i] for i in high], _in_lines(first, high))
     reading = _decide(case)
     if has_mark and reading.values != "utf-8":
         raise _contradicted(case, "utf-8", reading.values)
     encoding = "utf-8-sig" if has_mark else reading.values
-    _check_whole(path, encoding)
+    if is_one_byte(encoding):
+        # a page with gaps; the others were read through
+        _check_whole(path, encoding)
     return Reading(encoding, encoding, reading.notes)
+
+
+def _in_column(row: Callable[[int], int], label: str) -> Callable[[int], tuple[int, str]]:
+    """Where a value of a column stands."""
+    return lambda place: (row(place), label)
+
+
+def _in_lines(first: int, high: Sequence[int]) -> Callable[[int], tuple[int, str]]:
+    """Where a line stands of which only those that are not ASCII are looked at."""
+    return lambda place: (first + high[place], _NO_FIELD)
 
 
 # ---- What is stated ----------------------------------------------------------------------------
 
 
-def _stated(
-    path: Path, table: DbfTable, declared: str, notes: list[Note]
-) -> list[tuple[str, str]]:
+def _stated(path: Path, table: DbfTable, declared: str, notes: list[Note]) -> list[tuple[str, str]]:
     """What is stated about a DBF, the strongest statement first."""
     if declared != "auto":
         name = _codec(declared)
         if name is None or name in _UTF16:
             raise SourceError("source.encoding_unknown", file=path.name, encoding=declared)
-        return [("contract", name)]
+        return [("contract", "utf-8" if name == "utf-8-sig" else name)]
     stated: list[tuple[str, str]] = []
     cpg = sidecar(path, ".cpg")
     if cpg is not None:
         with cpg.open("rb") as handle:
             said = handle.read(64).decode("ascii", "ignore").strip("\0 \r\n\t")
         name = _codec(said)
+        name = "utf-8" if name == "utf-8-sig" else name
         if name in _UTF16:
             # its NULs end a value for the program that reads it
             raise SourceError("source.encoding_unknown", file=path.name, encoding=said)
@@ -341,7 +349,11 @@ def _decide(case: _Case) -> Reading:
     if names.is_ascii and values.is_ascii:
         return Reading("utf-8", "utf-8", tuple(case.notes))
     by_values = None if values.is_ascii else _pick(case, values, case.codecs)
-    hints = [*([case.known] if case.known else []), *([by_values] if by_values else []), *case.codecs]
+    hints = [
+        *([case.known] if case.known else []),
+        *([by_values] if by_values else []),
+        *case.codecs,
+    ]
     by_names = None if names.is_ascii else _pick(case, names, hints)
     if by_values is None and not values.is_ascii and by_names is not None:
         by_values = _pick(case, values, [by_names])
@@ -378,8 +390,10 @@ def _pick(case: _Case, seen: Evidence, hints: Sequence[str]) -> str | None:
     for hint in hints:
         if hint in near:
             return hint
-        if is_one_byte(hint) and reads_in_one_byte(seen.samples, hint) and (
-            not near or case.is_declared
+        if (
+            is_one_byte(hint)
+            and reads_in_one_byte(seen.samples, hint)
+            and (not near or case.is_declared)
         ):
             return hint
     return near[0] if len(near) == 1 and near[0] in DECIDABLE else None
@@ -388,7 +402,7 @@ def _pick(case: _Case, seen: Evidence, hints: Sequence[str]) -> str | None:
 def _hold_against_each_other(case: _Case, chosen: Reading) -> None:
     """Refuse a file whose rows are in two encodings, or whose contract its bytes contradict."""
     if chosen.values in case.values.encodings and not case.values.is_ascii:
-        other = case.values.other_clear(chosen.values)
+        other = case.values.others(chosen.values)
         if other is not None:
             raise _mixed(case, chosen.values, *other)
     if case.is_declared:
@@ -419,8 +433,8 @@ def _tell(case: _Case, chosen: Reading) -> None:
         case.notes.append(Note("encoding.names_differ", {**params, **readings}))
     if is_one_byte(chosen.values):
         reading = _sample(values if not values.is_ascii else names, chosen.values)
-        params = {"stated": _shown(chosen.values), "reading_stated": reading}
-        case.notes.append(Note("encoding.one_byte", params))
+        one = {"stated": _shown(chosen.values), "reading_stated": reading}
+        case.notes.append(Note("encoding.one_byte", one))
         return
     weight = values.weights[chosen.values]
     for code, found in (("encoding.cut", weight.cut), ("encoding.destroyed", weight.destroyed)):
@@ -433,15 +447,12 @@ def _tell(case: _Case, chosen: Reading) -> None:
 
 def _refusal(case: _Case, seen: Evidence) -> SourceError:
     """Why some texts have no encoding."""
-    if seen.contenders() or not any(seen.weights[name].fault for name in DECIDABLE):
-        return _unclear(case, seen)
-    valid = [name for name in DECIDABLE if seen.is_valid(name)]
     guess = seen.likeliest()
-    other = seen.other_clear(guess)
-    if other is not None and seen.weights[guess].clear is not None:
+    other = seen.others(guess)
+    if other is not None and seen.weights[guess].better[other[0]]:
         return _mixed(case, guess, *other)
     fault = seen.weights[guess].fault
-    if valid or fault is None:
+    if fault is None or any(seen.is_valid(name) for name in DECIDABLE):
         return _unclear(case, seen)
     if case.is_declared:
         declared = case.codecs[0]
@@ -455,7 +466,7 @@ def _refusal(case: _Case, seen: Evidence) -> SourceError:
             bytes=fault.value.hex(" "),
             tried=", ".join(_shown(name) for name in tried),
         )
-    return _undecodable(case.file, fault or Found(b"", 0, "-"), tried)
+    return _undecodable(case.file, fault or Found(b"", 0, _NO_FIELD), tried)
 
 
 def _undecodable(file: str, fault: Found, tried: Sequence[str]) -> SourceError:
@@ -494,8 +505,7 @@ def _contradicted(case: _Case, declared: str, decided: str) -> SourceError:
 
 
 def _mixed(case: _Case, encoding: str, other: str, found: Found) -> SourceError:
-    own = case.values.weights.get(encoding)
-    first = own.clear if own is not None else None
+    first = case.values.weights[encoding].first_better.get(other)
     return SourceError(
         "source.encoding_mixed",
         file=case.file,
@@ -504,8 +514,8 @@ def _mixed(case: _Case, encoding: str, other: str, found: Found) -> SourceError:
         other=_shown(other),
         row_other=found.row,
         field=found.field,
-        reading_one=_excerpt(found.value, encoding),
-        reading_other=_excerpt(found.value, other),
+        reading_one=_excerpt(first, encoding),
+        reading_other=_excerpt(found, other),
     )
 
 
@@ -518,13 +528,22 @@ def _readings(seen: Evidence, stated: str, decided: str) -> dict[str, str]:
 
 def _sample(seen: Evidence, encoding: str, by: str | None = None) -> str:
     """A short text that may be shown: the longest without figures, read in an encoding."""
-    if not seen.samples:
+    if not seen.shown:
         return "-"
-    best = max(seen.samples, key=lambda value: len(_excerpt(value, by or DECIDABLE[1])))
-    return _excerpt(best, encoding)
+    best = max(seen.shown, key=lambda value: len(_run(value, by or "gb18030")))
+    return _run(best, encoding)
 
 
-def _excerpt(value: bytes, encoding: str) -> str:
+def _excerpt(found: Found | None, encoding: str) -> str:
+    """A value as a message may show it: of a line, nothing as short as a person's name."""
+    if found is None or not found.may_show:
+        return "-"
+    text = _run(found.value, encoding)
+    is_name = found.field == _NO_FIELD and len(text) <= _LONGEST_NAME
+    return f"{text[:1]}…" if is_name else text
+
+
+def _run(value: bytes, encoding: str) -> str:
     """The longest run without ASCII in a value, so that no number is shown."""
     text = codecs.getincrementaldecoder(encoding)("replace").decode(value, final=False)
     runs: Iterable[str] = _NON_ASCII.findall(text)
@@ -540,7 +559,11 @@ def _label(name: bytes, encodings: Iterable[str]) -> str:
     """A column's name for a message, in the first encoding that fits."""
     fitting = (e for e in encodings if decodes(name, e, may_be_cut=True))
     encoding = next(fitting, None)
-    return name.decode("ascii", "backslashreplace") if encoding is None else decode_value(name, encoding)
+    return (
+        name.decode("ascii", "backslashreplace")
+        if encoding is None
+        else decode_value(name, encoding)
+    )
 
 
 def _names_of(column: DbfField) -> set[str]:
@@ -555,6 +578,8 @@ def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
     """The lines of a text file, some at a time, and the number of the first of them."""
     number, rest, odd, size = 1, b"", 0, 0
     with path.open("rb") as handle:
+        if handle.read(3) != codecs.BOM_UTF8:
+            handle.seek(0)
         while chunk := handle.read(_CHUNK):
             odd += len(_BINARY.findall(chunk))
             size += len(chunk)
@@ -600,5 +625,5 @@ def _check_whole(path: Path, encoding: str) -> None:
                 row += part.count("\n")
     except UnicodeError as error:
         found = getattr(error, "object", b"")[getattr(error, "start", 0) :][:4]
-        fault = Found(bytes(found), row, "-")
+        fault = Found(bytes(found), row, _NO_FIELD)
         raise _undecodable(path.name, fault, [encoding]) from error

@@ -10,9 +10,11 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +29,21 @@ _RIVALS = (*DECIDABLE, "cp949")
 _COMMON, _RARE, _ODD, _PRIVATE, _BROKEN = 0, 2, 3, 4, 6
 # One reading is clearly better than another when it is less strange by this: three rare hanzi.
 CLEAR = 6
-# A reading of which more than this share of characters is strange is none.
-_STRANGE_SHARE = 0.5
+# A reading of which more characters than this are strange is none: no place or register that was
+# measured has more than 3 % of them, half a file in another encoding has 20 %.
+_STRANGE_SHARE, _STRANGE_ANYHOW = 0.15, 4
+_STRANGE_MOST = 0.5
+# Of values that are in one encoding with others, two in a thousand and less read better in another
+# one by a rare hanzi, and none of 100,000 that were measured by more than this.
+_BETTER, _FAR_BETTER = 2, 9
+_BETTER_SHARE, _BETTER_ANYHOW = 0.01, 3
 # Bytes may happen to be UTF-8 without being meant so; what this speaks against every other reading,
 # for a character of two bytes (chance about 1 in 5) and of three.
 _CHANCE_OF_TWO, _CHANCE_OF_THREE = 1, 3
 
 _CODES = 0x110000
 # Bytes of one piece that are weighed; the rest is checked for faults and for UTF-8 among others.
-_WEIGHED_BYTES = 1 << 18
+_WEIGHED_BYTES = 1 << 16
 _SUSPECTS = 256
 _SAMPLES = 512
 # Two and more hanzi or full-width characters in UTF-8 with nothing else beside them.
@@ -58,6 +66,7 @@ class Found:
     value: bytes
     row: int
     field: str
+    may_show: bool = True
 
 
 @dataclass
@@ -68,9 +77,12 @@ class _Weight:
     characters: int = 0
     strange: int = 0
     fault: Found | None = None
-    clear: Found | None = None
     cut: Found | None = None
     destroyed: Found | None = None
+    # by other encoding: how many values read better in this one, the first, one that does by far
+    better: Counter[str] = field(default_factory=Counter)
+    first_better: dict[str, Found] = field(default_factory=dict)
+    far_better: dict[str, Found] = field(default_factory=dict)
 
 
 class Evidence:
@@ -81,7 +93,10 @@ class Evidence:
         self.encodings = tuple(dict.fromkeys((*_RIVALS, *stated)))
         self.weights = {name: _Weight() for name in self.encodings}
         self.is_ascii = True
+        self.weighed = 0
         self.samples: list[bytes] = []
+        # of these, what a message may hold
+        self.shown: list[bytes] = []
 
     def add(
         self,
@@ -106,24 +121,32 @@ class Evidence:
             return
         self.is_ascii = False
         full = np.zeros(len(values), dtype=bool) if is_full is None else is_full
+
+        def found(place: int) -> Found:
+            return Found(values[place], *locate(place), may_show)
+
         sizes = np.cumsum([len(value) + 1 for value in values])
         count = max(1, int(np.searchsorted(sizes, _WEIGHED_BYTES)))
         chosen = list(range(min(count, len(values))))
         if count < len(values):
             chosen = self._suspects(values, count, full)
-            self._weigh(values, range(count), full, locate)
-        self._weigh(values, chosen, full, locate)
+            self._weigh(values, range(count), full, found)
+        self._weigh(values, chosen, full, found)
+        self.samples += values[: max(0, _SAMPLES - len(self.samples))]
         if may_show:
-            self.samples += values[: max(0, _SAMPLES - len(self.samples))]
+            self.shown += values[: max(0, _SAMPLES - len(self.shown))]
 
     def is_valid(self, encoding: str) -> bool:
         """Whether every value decodes."""
         return self.weights[encoding].fault is None
 
-    def is_plausible(self, encoding: str) -> bool:
-        """Whether every value decodes, and most characters are ordinary ones."""
+    def is_plausible(self, encoding: str, *, is_stated: bool = False) -> bool:
+        """Whether every value decodes, and few enough characters are strange."""
         weight = self.weights[encoding]
-        return weight.fault is None and weight.strange <= _STRANGE_SHARE * weight.characters
+        most = _STRANGE_SHARE * weight.characters + _STRANGE_ANYHOW
+        if not is_stated:
+            most = min(most, _STRANGE_MOST * weight.characters)
+        return weight.fault is None and weight.strange <= most
 
     def strangeness(self, encoding: str) -> int:
         """How strange the distinct characters of a reading are, and that the bytes happen to fit."""
@@ -139,7 +162,7 @@ class Evidence:
         least = min(strange.values(), default=0)
         near = [name for name in strange if strange[name] < least + CLEAR]
         # what is strange by itself is no reading, though a rival of one
-        is_any = any(self.is_plausible(name) or name in stated for name in near)
+        is_any = any(self.is_plausible(name, is_stated=name in stated) for name in near)
         return sorted(near, key=lambda name: strange[name]) if is_any else []
 
     def likeliest(self) -> str:
@@ -149,12 +172,17 @@ class Evidence:
             DECIDABLE, key=lambda name: weights[name].strange / max(1, weights[name].characters)
         )
 
-    def other_clear(self, encoding: str) -> tuple[str, Found] | None:
-        """A value that clearly is in another encoding, None where there is none."""
+    def others(self, encoding: str) -> tuple[str, Found] | None:
+        """A value of those that are in another encoding, None where there are none."""
         for name in DECIDABLE:
-            clear = self.weights[name].clear
-            if name != encoding and clear is not None:
-                return name, clear
+            weight = self.weights[name]
+            if name == encoding:
+                continue
+            if encoding in weight.far_better:
+                return name, weight.far_better[encoding]
+            many = max(_BETTER_ANYHOW, _BETTER_SHARE * self.weighed)
+            if weight.better[encoding] >= many:
+                return name, weight.first_better[encoding]
         return None
 
     def joined(self, other: Evidence) -> Evidence:
@@ -174,10 +202,10 @@ class Evidence:
                 one.characters + two.characters,
                 one.strange + two.strange,
                 one.fault or two.fault,
-                one.clear or two.clear,
             )
         both.is_ascii = self.is_ascii and other.is_ascii
         both.samples = self.samples + other.samples
+        both.shown = self.shown + other.shown
         return both
 
     def _weigh(
@@ -185,7 +213,7 @@ class Evidence:
         all_values: Sequence[bytes],
         chosen: Sequence[int],
         all_full: _Flags,
-        locate: Callable[[int], Place],
+        found: Callable[[int], Found],
     ) -> None:
         """Weigh some of the values in every encoding, together and each by itself."""
         if not chosen:
@@ -193,20 +221,14 @@ class Evidence:
         values, is_full = [all_values[i] for i in chosen], all_full[np.asarray(chosen)]
 
         def first(flags: _Flags) -> Found | None:
-            if not flags.any():
-                return None
-            place = int(np.argmax(flags))
-            return Found(values[place], *locate(chosen[place]))
+            return found(chosen[int(np.argmax(flags))]) if flags.any() else None
 
         readings = {name: _Reading(name, values, is_full) for name in self.encodings}
         chance = np.where(readings["utf-8"].is_fault, 0, readings["utf-8"].chance())
         totals = np.stack(
             [r.total() + (0 if name == "utf-8" else chance) for name, r in readings.items()]
         )
-        ranked = np.sort(totals, axis=0)
-        with np.errstate(invalid="ignore"):
-            is_clear = np.isfinite(ranked[0]) & (ranked[1] - ranked[0] >= CLEAR)
-        best = np.argmin(totals, axis=0)
+        self.weighed += len(values)
         for place, (name, reading) in enumerate(readings.items()):
             weight = self.weights[name]
             weight.seen[reading.keys] = True
@@ -214,22 +236,35 @@ class Evidence:
             weight.strange += int((reading.strange > 0).sum())
             weight.fault = weight.fault or first(reading.is_fault)
             weight.cut = weight.cut or first(reading.is_cut)
-            speaks = is_clear & (best == place) & reading.is_plausible()
-            weight.clear = weight.clear or first(speaks)
+            is_text = reading.is_plausible() & ~reading.is_fault
+            for other, strange in zip(self.encodings, totals, strict=True):
+                gain = np.where(is_text, strange - np.where(is_text, totals[place], 0), 0)
+                weight.better[other] += int((gain >= _BETTER).sum())
+                for least, kept in (
+                    (_BETTER, weight.first_better),
+                    (_FAR_BETTER, weight.far_better),
+                ):
+                    if other not in kept and (example := first(gain >= least)) is not None:
+                        kept[other] = example
             if weight.destroyed is None and (mark := _DESTROYED.get(name)) is not None:
                 weight.destroyed = first(np.array([mark in value for value in values], dtype=bool))
 
     def _suspects(self, values: Sequence[bytes], first: int, is_full: _Flags) -> list[int]:
         """Of the values from ``first`` on: those with a fault, cut ones, UTF-8 among others."""
-        rest = range(first, len(values))
-        suspects = {i for i in rest if is_full[i]}
-        block = b"\n".join(values[i] for i in rest if not is_full[i])
+        suspects = {first + int(i) for i in np.flatnonzero(is_full[first:])}
+        numbers = [i for i in range(first, len(values)) if i not in suspects]
+        rest = [values[i] for i in numbers]
+        block = b"\n".join(rest)
+        starts = np.cumsum([0, *(len(value) + 1 for value in rest)])
         for name in self.encodings:
             if self.is_valid(name) and not decodes(block, name):
-                suspects.add(next(i for i in rest if not decodes(values[i], name)))
-        if not decodes(block, "utf-8") or not self.is_valid("utf-8"):
-            runs = (i for i in rest if _UTF8_RUN.search(values[i]) or _WAS_REPLACED.search(values[i]))
-            suspects.update(i for i, _ in zip(runs, range(_SUSPECTS), strict=False))
+                suspects.add(next(i for i in numbers if not decodes(values[i], name)))
+        if not self.is_valid("utf-8") or not decodes(block, "utf-8"):
+            runs = islice(_UTF8_RUN.finditer(block), _SUSPECTS)
+            hits = np.searchsorted(starts, [run.start() for run in runs], side="right") - 1
+            suspects.update(numbers[hit] for hit in hits)
+        elif self.weights["utf-8"].destroyed is None and _DESTROYED["utf-8"] in block:
+            suspects.update(i for i in numbers if _DESTROYED["utf-8"] in values[i])
         return sorted(suspects)
 
 
@@ -254,7 +289,8 @@ class _Reading:
         is_beside[:-1] |= is_letter[1:]
         broken = np.bincount(number[codes == _REPLACEMENT], minlength=self.count)[: self.count] > 0
         self.is_fault, self.is_cut = broken.copy(), np.zeros(self.count, dtype=bool)
-        for i in np.flatnonzero(broken):
+        may_hold = _WAS_REPLACED.search(block) is not None
+        for i in np.flatnonzero(broken if may_hold else broken & is_full):
             was_replaced = _WAS_REPLACED.search(values[i]) is not None
             if is_full[i] or was_replaced:
                 self.is_fault[i] = not decodes(values[i], encoding, may_be_cut=bool(is_full[i]))
@@ -276,11 +312,12 @@ class _Reading:
         """Of which values most characters are ordinary."""
         characters = np.bincount(self.value, minlength=self.count)
         strange = np.bincount(self.value, self.strange > 0, self.count)
-        return np.asarray(strange <= _STRANGE_SHARE * characters)
+        return np.asarray(strange <= _STRANGE_MOST * characters)
 
     def chance(self) -> npt.NDArray[np.float64]:
         """What it says against every other reading that a value happens to be UTF-8."""
-        return np.bincount(self.value, _chance_in_utf8()[self.codes], self.count)
+        chance = np.bincount(self.value, _chance_in_utf8()[self.codes], self.count)
+        return chance.astype(np.float64)
 
 
 def decodes(value: bytes, encoding: str, *, may_be_cut: bool = False) -> bool:

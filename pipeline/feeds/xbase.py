@@ -101,8 +101,11 @@ class DbfTable:
                 kept = records[records[:, 0] != _DELETED]
             used = np.bitwise_or.reduce(kept, axis=0) if len(kept) else np.zeros(0, np.uint8)
             for field in wanted:
-                if (used[field.offset : field.offset + field.length] > 0x7F).any():
-                    piece = _texts_of(field, kept, first, known)
+                bits = used[field.offset : field.offset + field.length]
+                if (bits > 0x7F).any():
+                    # what no record fills need not be looked at
+                    width = int(np.flatnonzero(bits & ~np.uint8(_SPACE))[-1]) + 1
+                    piece = _texts_of(field, width, kept, first, known)
                     if piece.values:
                         yield piece
             first += len(kept)
@@ -116,7 +119,7 @@ class DbfTable:
             handle.seek(self.header_size)
             while left:
                 part = buffer[: min(left, len(buffer))]
-                whole = handle.readinto(memoryview(part).cast("B")) // self.record_size
+                whole = handle.readinto(part.data.cast("B")) // self.record_size
                 if not whole:
                     raise _damaged(self.path, "dbf_truncated")
                 yield part[:whole]
@@ -178,23 +181,25 @@ def _fields(path: Path, described: bytes, record_size: int) -> list[DbfField]:
     ]
 
 
-def _texts_of(field: DbfField, records: _Bytes, first: int, known: set[bytes]) -> Texts:
+def _texts_of(field: DbfField, width: int, records: _Bytes, first: int, known: set[bytes]) -> Texts:
     """Distinct values of one column that are not ASCII and were not seen before."""
-    column = records[:, field.offset : field.offset + field.length]
+    column = np.ascontiguousarray(records[:, field.offset : field.offset + width])
     rows = np.flatnonzero((column > 0x7F).any(axis=1))
-    column = np.ascontiguousarray(column[rows])
+    if len(rows) < len(column):
+        column = column[rows]
     is_nul = column == 0
     if is_nul.any():
         column[np.maximum.accumulate(is_nul, axis=1)] = _SPACE
     # a value is one line where values are looked at together
     column[column == 0x0A] = _SPACE
     whole = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(field.length), len(rows), [None, pa.py_buffer(column)]
+        pa.binary(width), len(rows), [None, pa.py_buffer(column)]
     )
     distinct = [v for v in whole.unique().to_pylist() if not v.isascii() and v not in known]
     if len(known) < _REMEMBERED:
         known.update(distinct)
-    is_full = np.array([value[-1] > 0x7F for value in distinct], dtype=bool)
+    is_filled = width == field.length
+    is_full = np.array([is_filled and value[-1] > 0x7F for value in distinct], dtype=bool)
 
     def row(place: int) -> int:
         wanted = np.frombuffer(distinct[place], np.uint8)
