@@ -401,7 +401,8 @@ def _pick(case: _Case, seen: Evidence, hints: Sequence[str]) -> str | None:
 
 def _hold_against_each_other(case: _Case, chosen: Reading) -> None:
     """Refuse a file whose rows are in two encodings, or whose contract its bytes contradict."""
-    if chosen.values in case.values.encodings and not case.values.is_ascii:
+    # in UTF-8 nothing else decodes
+    if chosen.values in case.values.encodings and chosen.values != "utf-8":
         other = case.values.others(chosen.values)
         if other is not None:
             raise _mixed(case, chosen.values, *other)

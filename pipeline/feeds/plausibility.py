@@ -143,6 +143,9 @@ class Evidence:
     def is_plausible(self, encoding: str, *, is_stated: bool = False) -> bool:
         """Whether every value decodes, and few enough characters are strange."""
         weight = self.weights[encoding]
+        if encoding == "utf-8" and (is_stated or self._chance() >= 2 * CLEAR):
+            # whatever it says, so much does not happen to be UTF-8
+            return weight.fault is None
         most = _STRANGE_SHARE * weight.characters + _STRANGE_ANYHOW
         if not is_stated:
             most = min(most, _STRANGE_MOST * weight.characters)
@@ -152,8 +155,7 @@ class Evidence:
         """How strange the distinct characters of a reading are, and that the bytes happen to fit."""
         total = int(_strangeness(encoding)[self.weights[encoding].seen].sum())
         if encoding != "utf-8" and self.is_valid("utf-8"):
-            seen = self.weights["utf-8"].seen
-            total += int(_chance_in_utf8()[seen[:_CODES] | seen[_CODES:]].sum())
+            total += self._chance()
         return total
 
     def contenders(self, stated: Sequence[str] = ()) -> list[str]:
@@ -207,6 +209,11 @@ class Evidence:
         both.samples = self.samples + other.samples
         both.shown = self.shown + other.shown
         return both
+
+    def _chance(self) -> int:
+        """What it says against other readings that all is UTF-8."""
+        seen = self.weights["utf-8"].seen
+        return int(_chance_in_utf8()[seen[:_CODES] | seen[_CODES:]].sum())
 
     def _weigh(
         self,

@@ -69,7 +69,9 @@ def open_vector(path: Path, contract: Contract, county: County) -> Iterator[Open
             if read_as is not None:
                 names = [decode_value(name.encode("latin-1"), read_as.names) for name in names]
             match = match_headings(
-                contract, [(name,) for name in names], cut_in=read_as and read_as.names
+                contract,
+                [(name,) for name in names],
+                cut_in=None if read_as is None else read_as.names,
             )
             if match.missing:
                 raise SourceError(
