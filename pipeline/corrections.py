@@ -63,7 +63,7 @@ def load_corrections(
     """
     if not path.is_file():
         return 0
-    content = path.read_bytes().decode(text_encoding(path, "auto"))
+    content = path.read_bytes().decode(text_encoding(path, "auto").values)
     lines = list(csv.reader(io.StringIO(content, newline="")))
     if not lines:
         return 0

@@ -269,7 +269,7 @@ def load_contacts(connection: Connection, path: Path) -> None:
     """
     if not path.is_file():
         return
-    content = path.read_bytes().decode(text_encoding(path, "auto"))
+    content = path.read_bytes().decode(text_encoding(path, "auto").values)
     lines = [line for line in csv.reader(io.StringIO(content, newline="")) if any(line)]
     if not lines:
         return

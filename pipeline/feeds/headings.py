@@ -135,6 +135,38 @@ def match_headings(
     return Match(positions, units, _missing(contract, positions, is_melted), is_melted)
 
 
+def known_headings(contract: Contract) -> frozenset[str]:
+    """Every heading that a contract knows.
+
+    Shape:  a contract in, names as it writes them out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: contract of the feed.
+    """
+    melted = (alias for indicator in contract.melt for alias in indicator.aliases)
+    wanted = (alias for _, aliases, _ in _wanted(contract) for alias in aliases)
+    return frozenset((*wanted, *melted, *contract.never_stored))
+
+
+def personal_headings(contract: Contract) -> frozenset[str]:
+    """Headings whose values may be of a natural person, so that no message shows them.
+
+    Shape:  a contract in, names as it writes them out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: contract of the feed (``personal``, ``never_stored``).
+    """
+    own = {
+        name: column
+        for name, column in (*contract.columns.items(), *contract.parts.items())
+        if column.personal
+    }
+    aliases = (alias for name, column in own.items() for alias in (name, *column.aliases))
+    return frozenset((*aliases, *contract.never_stored))
+
+
 def _wanted(contract: Contract) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
     """Name, aliases and unit of everything that is delivered as a column of its own."""
     for name, column in (*contract.columns.items(), *contract.parts.items()):

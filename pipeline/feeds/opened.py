@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 # Rows that are read, cleaned and sent at a time.
@@ -13,6 +15,16 @@ BATCH_ROWS = 8_192
 GEOMETRY = "geom"
 # The column of seals that a reader may add (``pipeline.feeds.sealing``).
 SEAL = "seal"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a contract says of texts: the declared encoding or ``auto``, headings that it knows, and
+    headings whose values no message may show."""
+
+    declared: str = "auto"
+    known: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -34,6 +46,11 @@ class RawLayer:
     crs: str | None
     row_total: int | None
     encoding: str | None = None
+    names_encoding: str | None = None
+    # whether the format itself sets the CRS, as GeoJSON does, and not the file
+    is_default_crs: bool = False
+    # boxes of all shapes, where the file states them
+    boxes: npt.NDArray[np.float64] | None = None
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     row_issues: list[tuple[int, str, dict[str, object]]] = field(default_factory=list)
 

@@ -75,7 +75,7 @@ def open_table(path: Path, contract: Contract) -> Iterator[OpenLayer]:
     Source: docs/sources.md, 7 (file habits).
     """
     if path.suffix.lower() == ".csv":
-        encoding = text_encoding(path, contract.encoding)
+        encoding = text_encoding(path, contract.encoding).values
         with path.open(encoding=encoding, newline="") as handle:
             sample = handle.read(_SNIFFED)
             handle.seek(0)

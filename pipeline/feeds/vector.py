@@ -1,9 +1,9 @@
-"""Layers with geometry: shapefile, GeoPackage, file geodatabase, GeoJSON, batch by batch."""
+"""Layers with geometry that GDAL reads: shapefile, GeoPackage, file geodatabase, GeoJSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -13,63 +13,111 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from pipeline.errors import SourceError
-from pipeline.feeds.encoding import decode_value, shapefile_encoding
-from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer
+from pipeline.feeds.encoding import Reading, decode_column, decode_value, shapefile_encoding
+from pipeline.feeds.kinds import Kind
+from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer, Texts
+from pipeline.feeds.prj import openable, read_prj
+from pipeline.feeds.shapefile import check_parts
 
 # GDAL turns every byte of this encoding into one character, so the bytes can be had back.
 _RAW = "ISO-8859-1"
+_GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
 
 
 @contextmanager
-def open_vector(path: Path, wanted: str | None, feed: str, encoding: str) -> Iterator[RawLayer]:
+def open_vector(
+    path: Path, kind: Kind, wanted: str | None, feed: str, texts: Texts
+) -> Iterator[RawLayer]:
     """Open a layer and read it in batches, as its file holds it.
 
-    ``wanted`` is a pattern of the layer's name, None where the file must hold one alone;
-    ``encoding`` the declared one of a shapefile, or ``auto``.
+    ``wanted`` is a pattern of the layer's name, None where the file must hold one alone.
 
     Shape:  a file in; a RawLayer out.
     Units:  as delivered.
     CRS:    as delivered.
-    Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding, source.empty.
+    Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding…,
+            source.shapefile_damaged, source.empty.
     Source: docs/sources.md, Design 3 (delivery); docs/sources.md, Measured (raw bytes, one decoding
             per distinct text).
     """
-    is_shapefile = path.suffix.lower() == ".shp"
-    coding, table = shapefile_encoding(path, encoding) if is_shapefile else (None, None)
-    options = {"encoding": _RAW} if is_shapefile else {}
-    try:
-        layer = _layer(path, wanted, feed)
-        total = pyogrio.read_info(path, layer=layer, **options)["features"]
-        if total == 0:
-            # an empty layer often has no kind of shape either
-            raise SourceError("source.empty", file=path.name, layer=layer)
-        with pyogrio.open_arrow(
-            path, layer=layer, use_pyarrow=True, batch_size=BATCH_ROWS, **options
-        ) as (meta, reader):
-            fields = [str(name) for name in meta["fields"]]
-            headings = fields
-            if table is not None and coding is not None:
-                headings = [decode_value(name.encode("latin-1"), coding) for name in fields]
-            has_geometry = meta["geometry_type"] is not None
-            geometry = (meta["geometry_name"] or "wkb_geometry") if has_geometry else None
-            yield RawLayer(
-                name=layer,
-                fields=headings,
-                batches=_batches(reader, fields, geometry, coding),
-                has_geometry=has_geometry,
-                geometry_type=meta["geometry_type"],
-                crs=meta["crs"],
-                row_total=None if total < 0 else int(total),
-                encoding=coding or "utf-8",
+    reading, boxes, crs = None, None, None
+    with ExitStack() as stack:
+        opened = path
+        options = {}
+        if kind is Kind.SHAPEFILE:
+            parts = check_parts(path)
+            if parts.count == 0:
+                raise SourceError("source.empty", file=path.name, layer=path.stem)
+            boxes, crs = parts.boxes, read_prj(path)
+            reading = shapefile_encoding(
+                path, texts.declared, known=texts.known, hidden=texts.hidden
             )
-    except (DataSourceError, DataLayerError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+            opened = stack.enter_context(openable(path))
+            options = {"encoding": _RAW}
+        try:
+            layer = _layer(opened, wanted, feed)
+            raw = stack.enter_context(_opened(opened, layer, options, path.name, reading))
+            raw.is_default_crs = kind in _GEOJSON
+            if kind is Kind.SHAPEFILE:
+                raw.crs, raw.boxes = crs, boxes
+            yield raw
+        except (DataSourceError, DataLayerError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise SourceError("source.unreadable", file=path.name, reason=reason) from error
+
+
+@contextmanager
+def _opened(
+    path: Path, layer: str, options: dict[str, str], file: str, reading: Reading | None
+) -> Iterator[RawLayer]:
+    total = pyogrio.read_info(path, layer=layer, **options)["features"]
+    if total == 0:
+        # an empty layer often has no kind of shape either
+        raise SourceError("source.empty", file=file, layer=layer)
+    with pyogrio.open_arrow(
+        path, layer=layer, use_pyarrow=True, batch_size=BATCH_ROWS, **options
+    ) as (meta, reader):
+        fields = [str(name) for name in meta["fields"]]
+        headings = fields
+        if reading is not None:
+            headings = [decode_value(name.encode("latin-1"), reading.names) for name in fields]
+        has_geometry = meta["geometry_type"] is not None
+        geometry = (meta["geometry_name"] or "wkb_geometry") if has_geometry else None
+        layer_read = RawLayer(
+            name=layer,
+            fields=headings,
+            batches=_batches(reader, fields, geometry, _Decoder(reading, file, headings)),
+            has_geometry=has_geometry,
+            geometry_type=meta["geometry_type"],
+            crs=meta["crs"],
+            row_total=None if total < 0 else int(total),
+            encoding="utf-8" if reading is None else reading.values,
+        )
+        if reading is not None:
+            layer_read.names_encoding = reading.names
+            layer_read.notes += [(note.code, dict(note.params)) for note in reading.notes]
+        yield layer_read
+
+
+def layers_of(path: Path) -> list[str]:
+    """Names of the layers of a file.
+
+    Shape:  a file in; names out.
+    Units:  none.
+    CRS:    none.
+    Errors: SourceError (source.unreadable).
+    Source: none.
+    """
+    try:
+        return [str(name) for name, _ in pyogrio.list_layers(path)]
+    except (DataSourceError, DataLayerError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError("source.unreadable", file=path.name, reason=reason) from error
 
 
 def _layer(path: Path, wanted: str | None, feed: str) -> str:
     """The one layer that is meant."""
-    every = [str(name) for name, _ in pyogrio.list_layers(path)]
+    every = layers_of(path)
     names = every
     if wanted is not None:
         names = [name for name in every if fnmatchcase(name.casefold(), wanted.casefold())]
@@ -80,36 +128,40 @@ def _layer(path: Path, wanted: str | None, feed: str) -> str:
     return names[0]
 
 
+class _Decoder:
+    """Makes text of the bytes that GDAL passed through."""
+
+    def __init__(self, reading: Reading | None, file: str, headings: list[str]) -> None:
+        self.reading, self.file, self.headings = reading, file, headings
+
+    def __call__(self, column: pa.Array, place: int, first_row: int) -> pa.Array:
+        if self.reading is None or not pa.types.is_string(column.type):
+            return column
+        if pc.all(pc.string_is_ascii(column)).as_py() is not False:
+            return column
+        return decode_column(
+            column,
+            self.reading.values,
+            file=self.file,
+            field=self.headings[place],
+            first_row=first_row,
+        )
+
+
 def _batches(
-    reader: pa.RecordBatchReader, fields: list[str], geometry: str | None, coding: str | None
+    reader: pa.RecordBatchReader, fields: list[str], geometry: str | None, decoded: _Decoder
 ) -> Iterator[pa.RecordBatch]:
+    names = [f"c{i}" for i in range(len(fields))]
+    if geometry is not None:
+        names.append(GEOMETRY)
+    first = 1
     for batch in reader:
         if batch.num_rows == 0:
             continue
-        columns = [batch.column(name) for name in fields]
-        if coding is not None:
-            columns = [
-                _decoded(column, coding) if pa.types.is_string(column.type) else column
-                for column in columns
-            ]
-        names = [f"c{i}" for i in range(len(fields))]
+        # shapes come first or last, and two columns may have one name
+        places = [i for i, name in enumerate(batch.schema.names) if name != geometry]
+        columns = [decoded(batch.column(at), i, first) for i, at in enumerate(places)]
         if geometry is not None:
             columns.append(batch.column(geometry))
-            names.append(GEOMETRY)
         yield pa.RecordBatch.from_arrays(columns, names)
-
-
-def _decoded(column: pa.Array, encoding: str) -> pa.Array:
-    """Text from the bytes that GDAL passed through, each distinct value decoded once."""
-    if pc.all(pc.string_is_ascii(column)).as_py() is not False:
-        return column
-    coded = column.dictionary_encode()
-    values = [
-        value
-        if value is None or value.isascii()
-        else decode_value(value.encode("latin-1"), encoding)
-        for value in coded.dictionary.to_pylist()
-    ]
-    return pa.DictionaryArray.from_arrays(
-        coded.indices, pa.array(values, pa.string())
-    ).dictionary_decode()
+        first += batch.num_rows

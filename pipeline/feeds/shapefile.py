@@ -1,0 +1,112 @@
+"""The files of a shapefile against each other: none may promise what another does not hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import SourceError
+from pipeline.feeds.discover import sidecar
+from pipeline.feeds.xbase import read_dbf_header
+
+_HEADER = 100
+_FILE_CODE = 9994
+_NULL, _POINTS, _WITH_BOX = 0, (1, 11, 21), (3, 5, 8, 13, 15, 18, 23, 25, 28, 31)
+_BOX_AT, _BOX_BYTES = 12, 32
+_POINT_BYTES = 16
+_CHUNK = 200_000
+
+_Boxes = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ShapefileParts:
+    """How many records there are, and the box of each as the file states it; NaN without shape."""
+
+    count: int
+    boxes: _Boxes
+
+
+def check_parts(path: Path) -> ShapefileParts:
+    """Hold .shp, .shx and .dbf against each other; nothing is read but their headers and index.
+
+    Shape:  the .shp file in; boxes (n, 4) in the order of the records out.
+    Units:  those of the layer.
+    CRS:    the layer's.
+    Errors: SourceError (source.shapefile_damaged): a file is cut, an index entry points outside, the
+            index and the records say different lengths, or the table has another number of records.
+    Source: ESRI Shapefile Technical Description (1998): main file, index, dBASE table.
+    """
+    index_file = sidecar(path, ".shx")
+    if index_file is None:
+        raise SourceError("source.shapefile_incomplete", file=path.name, missing=".shx")
+    for file in (path, index_file):
+        with file.open("rb") as handle:
+            head = handle.read(_HEADER)
+        if len(head) < _HEADER or int.from_bytes(head[:4], "big") != _FILE_CODE:
+            raise _damaged(path, "header", file.name)
+    size = path.stat().st_size
+    entries = np.fromfile(index_file, ">i4", offset=_HEADER)
+    if len(entries) % 2:
+        raise _damaged(path, "index_cut", index_file.name)
+    index = entries.reshape(-1, 2).astype(np.int64) * 2
+    start, length = index[:, 0], index[:, 1]
+    outside = (start < _HEADER) | (length < 4) | (start + 8 + length > size)
+    if outside.any():
+        raise _damaged(path, "cut", path.name, record=int(np.argmax(outside)) + 1)
+    _check_table(path, len(index))
+    if len(index) == 0:
+        return ShapefileParts(0, np.empty((0, 4)))
+    data = np.memmap(path, np.uint8, "r")
+    boxes = [
+        _boxes(path, data, start[at : at + _CHUNK], length[at : at + _CHUNK], at)
+        for at in range(0, len(index), _CHUNK)
+    ]
+    return ShapefileParts(len(index), np.concatenate(boxes))
+
+
+def _check_table(path: Path, count: int) -> None:
+    table = sidecar(path, ".dbf")
+    if table is None:
+        raise SourceError("source.shapefile_incomplete", file=path.name, missing=".dbf")
+    records = read_dbf_header(table).record_count
+    if records != count:
+        raise _damaged(path, "table_count", table.name, record=records, shapes=count)
+
+
+def _boxes(
+    path: Path,
+    data: npt.NDArray[np.uint8],
+    start: npt.NDArray[np.int64],
+    length: npt.NDArray[np.int64],
+    first: int,
+) -> _Boxes:
+    told = _at(data, start + 4, 4).view(">i4").ravel().astype(np.int64) * 2
+    differs = told != length
+    if differs.any():
+        record = first + int(np.argmax(differs)) + 1
+        raise _damaged(path, "index_differs", path.name, record=record)
+    kind = _at(data, start + 8, 4).view("<i4").ravel()
+    boxes = np.full((len(start), 4), np.nan)
+    has_box = np.isin(kind, _WITH_BOX) & (length >= 4 + _BOX_BYTES)
+    boxes[has_box] = _at(data, start[has_box] + _BOX_AT, _BOX_BYTES).view("<f8")
+    is_point = np.isin(kind, _POINTS) & (length >= 4 + _POINT_BYTES)
+    points = _at(data, start[is_point] + _BOX_AT, _POINT_BYTES).view("<f8")
+    boxes[is_point] = np.hstack([points, points])
+    return boxes
+
+
+def _at(
+    data: npt.NDArray[np.uint8], places: npt.NDArray[np.int64], size: int
+) -> npt.NDArray[np.uint8]:
+    """So many bytes from each place."""
+    return np.ascontiguousarray(data[places[:, None] + np.arange(size)])
+
+
+def _damaged(path: Path, problem: str, part: str, **more: int) -> SourceError:
+    return SourceError(
+        "source.shapefile_damaged", file=path.name, problem=problem, part=part, **more
+    )
