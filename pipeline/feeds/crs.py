@@ -49,6 +49,8 @@ _ZONE_M = 1_000_000.0
 # Numbers of 6-degree zones; those above are 3-degree zones.
 _SIX_DEGREE_ZONES = range(13, 24)
 _ZONES = range(13, 46)
+# Central meridians from the west of China to its east, degrees; other countries number otherwise.
+_MERIDIANS = (72.0, 138.0)
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,10 @@ def zone_of(crs: pyproj.CRS) -> Zone | None:
     number = (values.get("False easting", 0.0) - _HALF_ZONE_M) / _ZONE_M
     if not is_plain or not number.is_integer() or (number and int(number) not in _ZONES):
         return None
-    meridian = math.degrees(values["Longitude of natural origin"])
+    # a text may leave its meridian out
+    meridian = math.degrees(values.get("Longitude of natural origin", 0.0))
+    if not _MERIDIANS[0] <= meridian <= _MERIDIANS[1]:
+        return None
     return Zone(round(meridian, 9), int(number))
 
 

@@ -125,6 +125,30 @@ def test_numbers_count_and_not_the_name():
     assert_lands(item, decision)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[", "EPSG:99999999", 'LOCAL_CS["x"]', "EPSG:5773", "EPSG:4978", "A[" * 30_000, "a\0b", "{}"],
+)
+def test_what_is_no_system_is_refused_as_none(text):
+    assert refusal(shapes(parcel()), text).code == "source.no_crs"
+
+
+def test_a_text_cut_short_is_refused():
+    text = esri()
+    item = shapes(parcel())
+    for name in ("Central_Meridian", "False_Easting"):
+        torn = re.sub(rf'PARAMETER\["{name}",[0-9.]+\],', "", text)
+        assert torn != text
+        assert refusal(item, torn).code == "source.wrong_crs"
+    assert_lands(item, decide(item, text.replace('PARAMETER["Scale_Factor",1.0],', "")))
+    assert refusal(shapes(parcel()), text[: len(text) // 2]).code == "source.no_crs"
+
+
+def test_zones_of_other_countries_are_numbered_otherwise():
+    for code in (3873, 5514, 31467, 2180):
+        assert zone_of(pyproj.CRS.from_epsg(code)) is None
+
+
 def test_feet_and_a_meridian_of_ones_own():
     feet = esri(unit='UNIT["Foot_US",0.304800609601219]', east=500000 / 0.304800609601219)
     item = shapes(shapely.affinity.scale(parcel(), *[3937 / 1200] * 2, origin=(0, 0)))
