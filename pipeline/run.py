@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
@@ -21,6 +23,9 @@ from pipeline.database import (
 from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.feeds.contracts import Contract, County, load_contracts
 from pipeline.feeds.discover import HASH_MEMORY, ContentHashes, find_sources
+from pipeline.feeds.isolation import ReadingRoom
+from pipeline.feeds.kinds import kind_of, require_readable
+from pipeline.feeds.readers import list_layers
 from pipeline.gate import judge_records, judge_results, read_published
 from pipeline.ledger import (
     Accepted,
@@ -37,6 +42,7 @@ from pipeline.ledger import (
     published_as_of,
     read_changes,
 )
+from pipeline.messages import both
 from pipeline.offices import feed_states, load_contacts
 from pipeline.settings import Settings
 from pipeline.stepping import (
@@ -273,7 +279,16 @@ def _load(
 ) -> tuple[list[DeliveryResult], list[str]]:
     county = county_of(settings)
     hashes = ContentHashes(settings.workspace / ".diqi" / HASH_MEMORY)
-    found = find_sources(settings.workspace / "inbox", contracts, hashes)
+    limits = settings.limits.of_files
+    inbox = settings.workspace / "inbox"
+    with closing(ReadingRoom(limits)) as room:
+        found = find_sources(
+            inbox,
+            contracts,
+            hashes,
+            limits=limits,
+            layers_of=lambda path: list(room.asked(list_layers, path, file=path.name)),
+        )
     hashes.save()
     deliveries = load_sources(
         connection,
@@ -281,13 +296,26 @@ def _load(
         contracts,
         county,
         as_of=as_of,
-        limits=settings.limits.of_files,
+        limits=limits,
         progress=load_watch,
     )
     load_corrections(connection, settings.workspace / "corrections.csv", contracts, county)
     check_by_hand(connection, contracts, county)
     load_contacts(connection, settings.workspace / "contacts.csv")
-    return deliveries, [str(path) for path in found.unknown]
+    return deliveries, [_unknown(inbox, path, found.faults.get(path)) for path in found.unknown]
+
+
+def _unknown(inbox: Path, path: Path, fault: SourceError | None) -> str:
+    """A file of no feed, and what is wrong with it where it could not be one."""
+    if fault is None:
+        try:
+            require_readable(inbox / path, kind_of(inbox / path))
+        except SourceError as error:
+            fault = error
+        else:
+            return str(path)
+    zh, en = both(fault.code, fault.params)
+    return f"{path}：{zh} / {en}"
 
 
 def _transact(

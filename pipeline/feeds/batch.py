@@ -2,7 +2,8 @@
 
 Readers write Arrow batches, which travel from one process to another as they are: ``row`` (int32),
 a text column ``c<i>`` per heading, where cells may have been numbers a mask ``n<i>``, and where the
-layer has shapes ``geom`` (WKB in the county's CRS); ``seal`` by which a row is known again.
+layer has shapes ``geom`` (WKB in the county's CRS) and ``rule`` (why a shape has none there);
+``seal`` by which a row is known again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow as pa
 import shapely
 
 from pipeline.feeds.headings import Match
-from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, SEAL
+from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RULE, SEAL
 
 if TYPE_CHECKING:
     # half of what a reader's process would hold
@@ -31,7 +32,8 @@ class RawBatch:
     """Some rows of a layer, column by column in the order of the layer's headings.
 
     ``numeric[i]`` tells which cells of column i were numbers and not text, so that digits may be
-    lost; None: none of them. ``geometry`` is in the county's CRS; ``seals`` as in
+    lost; None: none of them. ``geometry`` is in the county's CRS, ``rule`` why a
+    shape is not there, empty where it is; ``seals`` as in
     ``pipeline.feeds.sealing``.
     """
 
@@ -39,6 +41,7 @@ class RawBatch:
     columns: list[pd.Series]
     numeric: list[npt.NDArray[np.bool_] | None]
     geometry: npt.NDArray[np.object_] | None = None
+    rule: npt.NDArray[np.object_] | None = None
     seals: list[bytes] | None = None
 
 
@@ -61,6 +64,8 @@ class OpenLayer:
     is_spreadsheet: bool = False
     has_geometry: bool = False
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    # of single rows, by number: why they cannot be used as they are; complete after the last batch
+    row_issues: list[tuple[int, str, dict[str, object]]] = field(default_factory=list)
     # lines of a table that are no records: titles, totals, notes; complete after the last batch
     ignored_lines: list[int] = field(default_factory=list)
 
@@ -88,6 +93,9 @@ def raw_batch(batch: pa.RecordBatch, width: int) -> RawBatch:
     if GEOMETRY in names:
         wkb = np.asarray(batch.column(GEOMETRY).to_numpy(zero_copy_only=False), dtype=object)
         geometry = np.asarray(shapely.from_wkb(wkb), dtype=object)
+    rule = None
+    if RULE in names:
+        rule = np.asarray(batch.column(RULE).to_numpy(zero_copy_only=False), dtype=object)
     seals = batch.column(SEAL).to_pylist() if SEAL in names else None
     number = batch.column("row").to_numpy().astype(np.int64)
-    return RawBatch(number, columns, numeric, geometry, seals)
+    return RawBatch(number, columns, numeric, geometry, rule, seals)

@@ -103,7 +103,11 @@ def _send_layer(opening: AbstractContextManager[OpenLayer], answers: BinaryIO) -
                 schema = batch.schema
                 _send(answers, SCHEMA, schema.serialize())
             _send(answers, BATCH, batch.serialize())
-        end = {"ignored_lines": layer.ignored_lines, "notes": layer.notes}
+        end = {
+            "ignored_lines": layer.ignored_lines,
+            "notes": layer.notes,
+            "row_issues": layer.row_issues,
+        }
     _send_json(answers, END, end)
 
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import SourceError
-from pipeline.feeds.opened import BATCH_ROWS, RawLayer, unique_names
+from pipeline.feeds.encoding import dbf_encoding
+from pipeline.feeds.opened import BATCH_ROWS, RawLayer, Texts, unique_names
 
 # Every byte is one character in this one: texts can be had back as bytes.
 RAW_TEXT = "latin-1"
@@ -53,14 +54,13 @@ class _Header:
 
 
 @contextmanager
-def open_dbf(path: Path, encoding: str) -> Iterator[RawLayer]:
+def open_dbf(path: Path, texts: Texts) -> Iterator[RawLayer]:
     """Open a .dbf and read it in batches; what is marked as deleted is passed over and counted.
 
     Numbers in text stay the digits that are written, dates become YYYY-MM-DD, what does not fit its
     type stays as it is. Memos and pictures, which lie in other files, become null.
 
-    Shape:  a file, and the encoding of its names and texts (``RAW_TEXT`` for their bytes as
-            Latin-1), in; a RawLayer out, whose columns are text.
+    Shape:  a file, and what its contract says of texts, in; a RawLayer out, whose columns are text.
     Units:  as delivered.
     CRS:    none (no geometry).
     Errors: SourceError: source.dbf_header (a header that contradicts itself), source.dbf_records
@@ -68,7 +68,9 @@ def open_dbf(path: Path, encoding: str) -> Iterator[RawLayer]:
     Source: dBASE III to V and Visual FoxPro table file structure.
     """
     header = _header(path)
-    names = [_decoded(path, column.name, encoding) for column in header.columns]
+    reading = dbf_encoding(path, texts.declared, known=texts.known, hidden=texts.hidden)
+    encoding = reading.values
+    names = [_decoded(path, column.name, reading.names) for column in header.columns]
     layer = RawLayer(
         name=path.stem,
         fields=names,
@@ -77,6 +79,9 @@ def open_dbf(path: Path, encoding: str) -> Iterator[RawLayer]:
         geometry_type=None,
         crs=None,
         row_total=header.records,
+        encoding=encoding,
+        names_encoding=reading.names,
+        notes=[(note.code, dict(note.params)) for note in reading.notes],
     )
     dropped = [
         name

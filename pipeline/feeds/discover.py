@@ -22,10 +22,33 @@ from pipeline.feeds.limits import Limits
 
 # What a pattern means by ``<vector>`` and ``<table>``: formats that are read, and those of the same use
 # that are refused by name. Of a .txt the content decides.
-_REFUSED_VECTOR = (".mdb", ".accdb", ".vct", ".dwg", ".wt", ".wl", ".wp", ".mif", ".tab", ".kml", ".kmz")
+_REFUSED_VECTOR = (
+    ".mdb",
+    ".accdb",
+    ".vct",
+    ".dwg",
+    ".wt",
+    ".wl",
+    ".wp",
+    ".mif",
+    ".tab",
+    ".kml",
+    ".kmz",
+)
 _REFUSED_TABLE = (".htm", ".html")
 VECTOR_SUFFIXES = frozenset(
-    [".shp", ".gpkg", ".gdb", ".geojson", ".json", ".geojsonl", ".parquet", ".dxf", ".txt", ".sqlite"]
+    [
+        ".shp",
+        ".gpkg",
+        ".gdb",
+        ".geojson",
+        ".json",
+        ".geojsonl",
+        ".parquet",
+        ".dxf",
+        ".txt",
+        ".sqlite",
+    ]
 ) | frozenset(_REFUSED_VECTOR)
 TABLE_SUFFIXES = frozenset(
     [".csv", ".tsv", ".txt", ".dbf", ".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods", ".parquet"]
@@ -245,6 +268,21 @@ def matching_feeds(path: Path, contracts: Mapping[str, Contract]) -> list[str]:
     Source: contracts of the feeds (files, changes_files, takes_out).
     """
     return _named_feeds(_Found(path, PurePosixPath(path.name), path.name), contracts)
+
+
+def states_crs(source: SourceFile) -> bool:
+    """Tell whether a file can say in which system its coordinates are; its words are not judged.
+
+    Shape:  a delivery in, one bool out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/sources.md, 3.4 (files without .prj).
+    """
+    suffix = source.path.suffix.lower()
+    if suffix == ".shp":
+        return sidecar(source.path, ".prj") is not None
+    return suffix not in {".dxf", ".txt", ".geojson", ".json", ".geojsonl", ".zip"}
 
 
 def content_hash(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -10,31 +11,37 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from pipeline.errors import CrsError, SourceError
+from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.contracts import Contract, County
-from pipeline.feeds.crs import Reprojection, check_place, is_same_plane, reprojection
 from pipeline.feeds.curves import CURVED, straightened
 from pipeline.feeds.headings import match_headings, missing_in_words
-from pipeline.feeds.opened import GEOMETRY, RawLayer
+from pipeline.feeds.opened import GEOMETRY, RULE, RawLayer
+from pipeline.feeds.place import Decision, Known, decide_crs
 
 _SAFE_DIGITS = 15
+# So many boxes, evenly taken, tell where a layer lies.
+_JUDGED = 20_000
 _KINDS = {"polygon": ("Polygon", "MultiPolygon"), "point": ("Point",), "none": ()}
 _EITHER = {"Unknown", "GeometryCollection", "CurvePolygon", "MultiSurface"}
 _PLAIN = 7  # the highest kind that every reader knows: a collection
 
 
-def fit(raw: RawLayer, contract: Contract, county: County, file: str) -> OpenLayer:
+def fit(
+    raw: RawLayer, contract: Contract, county: County, file: str, known: Known | None = None
+) -> OpenLayer:
     """Find the contract's columns in a layer, and the way to the county's CRS.
+
+    ``known`` is where land lies that is held already.
 
     Shape:  a RawLayer in; an OpenLayer out, rows numbered from 1 in the order of the file.
     Units:  as delivered.
     CRS:    the layer's or the contract's in; the county's out, rounded to 0.0001 m.
-    Errors: SourceError: source.column_missing, source.no_geometry; CrsError: source.no_crs,
-            source.wrong_crs, source.old_datum, source.other_crs.
+    Errors: SourceError: source.column_missing, source.no_geometry, source.empty; CrsError of
+            ``decide_crs``.
     Source: contract of the feed.
     """
-    match = match_headings(contract, [(name,) for name in raw.fields], cut_in=raw.encoding)
+    match = match_headings(contract, [(name,) for name in raw.fields], cut_in=raw.names_encoding)
     if match.missing:
         raise SourceError(
             "source.column_missing",
@@ -45,18 +52,42 @@ def fit(raw: RawLayer, contract: Contract, county: County, file: str) -> OpenLay
             found=", ".join(raw.fields),
         )
     _refuse_other_kind(raw, contract, file)
-    way = _way(raw, contract, county, file)
+    first = next(raw.batches, None)
+    if first is None:
+        raise SourceError("source.empty", file=file, layer=raw.name)
+    decision = None
+    if contract.geometry != "none" and raw.has_geometry:
+        decision = decide_crs(
+            _some_boxes(raw, first),
+            raw.crs,
+            county,
+            file=file,
+            layer=raw.name,
+            contract_crs=contract.crs,
+            known=known,
+            is_default=raw.is_default_crs,
+        )
+        raw.notes += [(note.code, note.params) for note in decision.notes]
     return OpenLayer(
         name=raw.name,
         headings=raw.fields,
         match=match,
-        batches=_batches(raw, way, file),
+        batches=_batches(raw, first, decision),
         row_total=raw.row_total,
-        crs=None if way is None else way.label,
+        crs=None if decision is None else decision.label,
+        crs_from=None if decision is None else decision.how,
         encoding=raw.encoding,
-        has_geometry=way is not None,
+        has_geometry=decision is not None,
         notes=raw.notes,
+        row_issues=raw.row_issues,
     )
+
+
+def _some_boxes(raw: RawLayer, first: pa.RecordBatch) -> npt.NDArray[np.float64]:
+    """Boxes by which the layer's place is judged: from all over it where the file states them."""
+    if raw.boxes is not None:
+        return raw.boxes[:: max(1, len(raw.boxes) // _JUDGED)]
+    return np.asarray(shapely.bounds(shapes_of(first.column(GEOMETRY))), dtype=np.float64)
 
 
 def _refuse_other_kind(raw: RawLayer, contract: Contract, file: str) -> None:
@@ -77,25 +108,11 @@ def _refuse_other_kind(raw: RawLayer, contract: Contract, file: str) -> None:
         )
 
 
-def _way(raw: RawLayer, contract: Contract, county: County, file: str) -> Reprojection | None:
-    """The way to the county's CRS, None where the contract wants no geometry or there is none."""
-    if contract.geometry == "none" or not raw.has_geometry:
-        return None
-    if contract.crs == "file":
-        return reprojection(raw.crs, county, file=file, layer=raw.name)
-    way = reprojection(contract.crs, county, file=file, layer=raw.name)
-    if raw.crs:
-        own = reprojection(raw.crs, county, file=file, layer=raw.name)
-        if not is_same_plane(own.source, way.source):
-            raise CrsError(
-                "source.other_crs", file=file, layer=raw.name, crs=own.label, contract=way.label
-            )
-    return way
-
-
-def _batches(raw: RawLayer, way: Reprojection | None, file: str) -> Iterator[pa.RecordBatch]:
+def _batches(
+    raw: RawLayer, first: pa.RecordBatch, decision: Decision | None
+) -> Iterator[pa.RecordBatch]:
     start = 1
-    for batch in raw.batches:
+    for batch in chain([first], raw.batches):
         number = np.arange(start, start + batch.num_rows, dtype=np.int32)
         names, columns = ["row"], [pa.array(number)]
         for i in range(len(raw.fields)):
@@ -105,15 +122,11 @@ def _batches(raw: RawLayer, way: Reprojection | None, file: str) -> Iterator[pa.
             if is_number:
                 names.append(f"n{i}")
                 columns.append(pa.array(np.full(batch.num_rows, fill_value=True)))
-        if way is not None:
-            delivered = shapes_of(batch.column(GEOMETRY))
-            if start == 1:
-                bounds = shapely.bounds(delivered)
-                centres = (bounds[:, :2] + bounds[:, 2:]) / 2
-                check_place(way, centres, file=file, layer=raw.name)
-            shapes = shapely.transform(delivered, way)
-            names.append(GEOMETRY)
-            columns.append(pa.array(shapely.to_wkb(shapes), pa.binary()))
+        if decision is not None:
+            placed = decision.place(shapes_of(batch.column(GEOMETRY)))
+            names += [GEOMETRY, RULE]
+            columns.append(pa.array(shapely.to_wkb(placed.shapes), pa.binary()))
+            columns.append(pa.array(placed.rule, pa.string()))
         yield pa.RecordBatch.from_arrays(columns, names)
         start += batch.num_rows
 

@@ -198,5 +198,6 @@ def _batches(
             end = json.loads(bytes(payload))
             layer.ignored_lines = end["ignored_lines"]
             layer.notes = [(code, params) for code, params in end["notes"]]
+            layer.row_issues = [(row, rule, params) for row, rule, params in end["row_issues"]]
         else:
             assert kind == LAYER, kind  # noqa: S101 - the child sends nothing else

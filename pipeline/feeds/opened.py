@@ -15,12 +15,15 @@ BATCH_ROWS = 8_192
 GEOMETRY = "geom"
 # The column of seals that a reader may add (``pipeline.feeds.sealing``).
 SEAL = "seal"
+# The column of the rule that a shape broke on its way into the county's CRS.
+RULE = "rule"
 
 
 @dataclass(frozen=True)
 class Texts:
     """What a contract says of texts: the declared encoding or ``auto``, headings that it knows, and
-    headings whose values no message may show."""
+    headings whose values no message may show.
+    """
 
     declared: str = "auto"
     known: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from pipeline.feeds.discover import SourceFile
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.limits import Limits
 from pipeline.feeds.memory import Memory, part_of, with_known
-from pipeline.feeds.readers import open_sealed
+from pipeline.feeds.place import Known
+from pipeline.feeds.readers import Opening, open_layer
 from pipeline.threads import ahead
 
 # Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
@@ -35,6 +36,7 @@ class Delivery:
     data_date: dt.date
     contract_hash: str
     memory: Memory | None = None
+    known: Known = field(default_factory=Known)
 
     @property
     def scope(self) -> list[str] | None:
@@ -139,8 +141,19 @@ class Reader:
 
     def _open(self, delivery: Delivery) -> AbstractContextManager[OpenLayer]:
         source = delivery.source
-        arguments = (source.path, delivery.reads_by, delivery.county, delivery.contract_hash)
-        return self._room.opened(open_sealed, *arguments, file=source.path.name)
+        if source.refusal is not None:
+            raise source.refusal
+        opening = Opening(
+            source.path,
+            delivery.reads_by,
+            delivery.county,
+            self._room.limits,
+            inside=source.inside,
+            layer=source.layer,
+            known=delivery.known,
+            seal=delivery.contract_hash,
+        )
+        return self._room.opened(open_layer, opening, file=source.path.name)
 
     def _is_past(self, later: list[Delivery]) -> bool:
         """Whether one of the later deliveries is wanted already."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from pipeline.feeds.dbf_table import open_dbf
 from pipeline.feeds.drawing import open_drawing
 from pipeline.feeds.fit import as_text, fit
 from pipeline.feeds.geojson import readable_geojson
-from pipeline.feeds.kinds import VECTOR, WORKBOOKS, Kind, kind_of, require_readable
+from pipeline.feeds.headings import known_headings, personal_headings
+from pipeline.feeds.kinds import WORKBOOKS, Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
-from pipeline.feeds.opened import RawLayer
+from pipeline.feeds.opened import RawLayer, Texts
 from pipeline.feeds.parquet import open_parquet
 from pipeline.feeds.place import Known
 from pipeline.feeds.sealing import sealed
@@ -28,6 +29,7 @@ from pipeline.feeds.vector import layers_of, open_vector
 from pipeline.feeds.workbook import check_workbook
 
 _TOP_ROWS = 200
+_DATABASES = {Kind.GEODATABASE, Kind.GEOPACKAGE, Kind.SQLITE}
 _GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
 
 
@@ -91,13 +93,14 @@ def _of_kind(path: Path, kind: Kind, opening: Opening) -> Iterator[OpenLayer]:
             yield layer
         return
     wanted = contract.layer if opening.layer is None else opening.layer
-    with _raw(path, kind, opening.limits, wanted, contract.feed, contract.encoding) as raw:
+    texts = Texts(contract.encoding, known_headings(contract), personal_headings(contract))
+    with _raw(path, kind, opening.limits, wanted, contract.feed, texts) as raw:
         yield fit(raw, contract, opening.county, path.name, opening.known)
 
 
 @contextmanager
 def _raw(
-    path: Path, kind: Kind, limits: Limits, wanted: str | None, feed: str, encoding: str
+    path: Path, kind: Kind, limits: Limits, wanted: str | None, feed: str, texts: Texts
 ) -> Iterator[RawLayer]:
     """Open a layer as its file holds it."""
     with ExitStack() as stack:
@@ -109,11 +112,11 @@ def _raw(
         elif kind in {Kind.GEOPARQUET, Kind.PARQUET}:
             opening = open_parquet(path)
         elif kind is Kind.DBF:
-            opening = open_dbf(path, encoding)
+            opening = open_dbf(path, texts)
         else:
             if kind in _GEOJSON:
                 path = stack.enter_context(readable_geojson(path, kind, limits))
-            opening = open_vector(path, kind, wanted, feed, encoding)
+            opening = open_vector(path, kind, wanted, feed, texts)
         yield stack.enter_context(opening)
 
 
@@ -154,18 +157,20 @@ def top_of(path: Path, inside: str | None, limits: Limits) -> list[dict[str, Any
                     "geometry_type": None,
                     "crs": None,
                     "encoding": encoding,
-                    "headings": [[list(one) for one in names] for _, names in header_candidates(lines)],
+                    "headings": [
+                        [list(one) for one in names] for _, names in header_candidates(lines)
+                    ],
                     "ends": [last for last, _ in header_candidates(lines)],
                     "rows": rows,
                 }
                 for name, encoding, lines, rows in sheets_of(file, kind, _TOP_ROWS)
             ]
-        names = layers_of(file) if kind in VECTOR - _GEOJSON - {Kind.SHAPEFILE, Kind.DXF, Kind.BOUNDARY_TEXT, Kind.GEOPARQUET} else [None]
+        names = layers_of(file) if kind in _DATABASES else [None]
         return [_top(file, kind, limits, name) for name in names]
 
 
 def _top(path: Path, kind: Kind, limits: Limits, name: str | None) -> dict[str, Any]:
-    with _raw(path, kind, limits, name, "-", "auto") as raw:
+    with _raw(path, kind, limits, name, "-", Texts()) as raw:
         batch = next(raw.batches, None)
         columns: list[list[str | None]] = []
         if batch is not None:
@@ -181,8 +186,3 @@ def _top(path: Path, kind: Kind, limits: Limits, name: str | None) -> dict[str, 
             "ends": [-1],
             "rows": [list(row) for row in zip(*columns, strict=True)],
         }
-
-
-def sealed_opening(opening: Opening, seal: str) -> Opening:
-    """The same, with rows that carry their seals."""
-    return replace(opening, seal=seal)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.feeds.batch import OpenLayer
-from pipeline.feeds.opened import GEOMETRY, SEAL
+from pipeline.feeds.opened import GEOMETRY, RULE, SEAL
 
 _MISSING = "\x1d"
 _NEXT = "\x1f"
@@ -89,6 +89,8 @@ def seals_of(batch: pa.RecordBatch, context: bytes) -> list[bytes]:
             cells += [pc.binary_length(column).cast(pa.string()), column]
         elif name.startswith("n"):
             cells.append(pc.if_else(column, "n", "t"))
+    if RULE in batch.schema.names:
+        cells.append(batch.column(RULE))
     if not cells:
         cells = [pa.array([""] * batch.num_rows, pa.string())]
     joined = pc.binary_join_element_wise(

@@ -28,12 +28,13 @@ from pipeline.feeds.headings import (
     normalise_heading,
     unit_of_cell,
 )
+from pipeline.feeds.kinds import Kind
 
 _Row = Sequence[Any]
 
 _SEARCHED_ROWS = 20
 _SNIFFED = 65_536
-_SEPARATORS = ",;\t|"
+_SEPARATORS = ",;\t|，"
 _CELL_LIMIT = 10_000_000
 _TOTAL = re.compile(r"(合计|小计|总计|共计|累计|本页合计|TOTAL)[:：]?", re.IGNORECASE)
 _NOTE = re.compile(
@@ -60,38 +61,93 @@ class _Record(NamedTuple):
 
 
 @contextmanager
-def open_table(path: Path, contract: Contract) -> Iterator[OpenLayer]:
+def open_table(path: Path, kind: Kind, contract: Contract) -> Iterator[OpenLayer]:
     """Open a table and read its records in batches, as text.
 
     The headings are the line, or the two lines together, within the first 20 that fit the
     contract best. Empty lines, totals (合计, 小计), notes at the foot and repeated headings are no
     records; their numbers are in ``ignored_lines`` once the batches are read.
 
-    Shape:  a file in; an OpenLayer out, rows numbered as the spreadsheet numbers them, from 1.
+    Shape:  a workbook or a delimited text in; an OpenLayer out, rows numbered as the spreadsheet
+            numbers them, from 1.
     Units:  a unit in a heading's brackets, or in a line of units below it, is kept with its column.
     CRS:    none (no geometry).
-    Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding,
+    Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding…,
             source.column_missing, source.no_geometry, source.empty.
     Source: docs/sources.md, 7 (file habits).
     """
-    if path.suffix.lower() == ".csv":
-        encoding = text_encoding(path, contract.encoding).values
-        with path.open(encoding=encoding, newline="") as handle:
-            sample = handle.read(_SNIFFED)
-            handle.seek(0)
-            csv.field_size_limit(_CELL_LIMIT)
-            try:
-                lines = csv.reader(handle, delimiter=_separator(sample))
-                yield _open(path, path.stem, contract, lines, encoding)
-            except csv.Error as error:
-                raise SourceError("source.unreadable", file=path.name, reason=str(error)) from error
-        return
-    try:
+    with _reading(path):
+        if kind is Kind.DELIMITED_TEXT:
+            reading = text_encoding(path, contract.encoding)
+            with _lines(path, reading.values) as lines:
+                layer = _open(path, path.stem, contract, lines, reading.values)
+                layer.notes += [(note.code, dict(note.params)) for note in reading.notes]
+                yield layer
+            return
         book = python_calamine.CalamineWorkbook.from_path(path)
         name, rows = _sheet(path, book, contract)
-    except (python_calamine.CalamineError, OSError) as error:
+        yield _open(path, name, contract, rows, None)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Errors of the readers of tables by name."""
+    try:
+        yield
+    except (csv.Error, UnicodeError, python_calamine.CalamineError, OSError) as error:
         raise SourceError("source.unreadable", file=path.name, reason=str(error)) from error
-    yield _open(path, name, contract, rows, None)
+
+
+@contextmanager
+def _lines(path: Path, encoding: str) -> Iterator[Iterator[list[str]]]:
+    """The lines of a delimited text, as cells."""
+    with path.open(encoding=encoding, newline="") as handle:
+        sample = handle.read(_SNIFFED)
+        handle.seek(0)
+        csv.field_size_limit(_CELL_LIMIT)
+        yield csv.reader(handle, delimiter=_separator(sample))
+
+
+def sheets_of(
+    path: Path, kind: Kind, count: int
+) -> Iterator[tuple[str, str | None, list[_Row], list[list[str]]]]:
+    """The first lines of each sheet, whatever they are.
+
+    Shape:  a workbook or a delimited text in; of each visible sheet its name, its encoding, the
+            lines among which headings are searched, and its first ``count`` lines as texts, out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: SourceError: source.unreadable, source.encoding…, source.empty.
+    Source: none.
+    """
+    found: list[tuple[str, str | None, list[_Row]]] = []
+    with _reading(path):
+        if kind is Kind.DELIMITED_TEXT:
+            encoding = text_encoding(path, "auto").values
+            with _lines(path, encoding) as lines:
+                found.append((path.stem, encoding, list(islice(lines, count))))
+        else:
+            book = python_calamine.CalamineWorkbook.from_path(path)
+            found += [(name, None, _sheet_rows(book, name)[:count]) for name in _visible(book)]
+    filled = [(name, coding, rows) for name, coding, rows in found if any(map(_is_filled, rows))]
+    if not filled:
+        raise SourceError("source.empty", file=path.name, layer=path.stem)
+    for name, coding, rows in filled:
+        texts = [[_text(cell) for cell in row] for row in rows]
+        yield name, coding, rows[:_SEARCHED_ROWS], texts
+
+
+def _is_filled(row: _Row) -> bool:
+    return any(_text(cell) for cell in row)
+
+
+def _visible(book: python_calamine.CalamineWorkbook) -> list[str]:
+    return [
+        sheet.name
+        for sheet in book.sheets_metadata
+        if sheet.visible == python_calamine.SheetVisibleEnum.Visible
+        and sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
+    ]
 
 
 def _separator(sample: str) -> str:
@@ -108,12 +164,7 @@ def _sheet(
     path: Path, book: python_calamine.CalamineWorkbook, contract: Contract
 ) -> tuple[str, list[_Row]]:
     """The visible sheet that the contract names, else the only one whose headings fit."""
-    visible = [
-        sheet.name
-        for sheet in book.sheets_metadata
-        if sheet.visible == python_calamine.SheetVisibleEnum.Visible
-        and sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
-    ]
+    visible = _visible(book)
     names = visible
     if contract.layer is not None:
         wanted = contract.layer.casefold()
@@ -139,7 +190,7 @@ def _sheet(
 def _sheet_rows(book: python_calamine.CalamineWorkbook, name: str) -> list[_Row]:
     """All rows of a sheet from its first line on, so that numbers are those on the screen."""
     rows: list[_Row] = list(book.get_sheet_by_name(name).to_python(skip_empty_area=False))
-    return rows if any(any(_text(cell) for cell in row) for row in rows) else []
+    return rows if any(map(_is_filled, rows)) else []
 
 
 def _open(
@@ -161,7 +212,7 @@ def _open(
         )
     lines = iter(rows)
     top = list(islice(lines, _SEARCHED_ROWS))
-    if not any(any(_text(cell) for cell in row) for row in top):
+    if not any(map(_is_filled, top)):
         raise SourceError("source.empty", file=path.name, layer=name)
     header = _find_header(contract, top)
     if header.match.missing:

@@ -28,9 +28,10 @@ from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.clean import MELT_STRIDE, CleanBatch, county_hash
 from pipeline.feeds.contracts import FEEDS, Contract, County
-from pipeline.feeds.discover import SourceFile
+from pipeline.feeds.discover import SourceFile, states_crs
 from pipeline.feeds.limits import Limits
 from pipeline.feeds.memory import Memory
+from pipeline.feeds.place import Known
 from pipeline.feeds.reader import Delivery, Reader
 from pipeline.steps.changes import carry_over, judge_taken_out, refuse_gap
 
@@ -136,6 +137,7 @@ def _unread(driver: _Driver, deliveries: list[Delivery]) -> tuple[list[Delivery]
     Of these the first of each feed and scope remembers the rows of the last delivery.
     """
     feeds: set[str] = set()
+    held: Known | None = None
     every: list[Delivery] = []
     unread: list[Delivery] = []
     with driver.cursor() as cursor:
@@ -145,9 +147,55 @@ def _unread(driver: _Driver, deliveries: list[Delivery]) -> tuple[list[Delivery]
                 if delivery.source.feed not in feeds:
                     delivery = replace(delivery, memory=_remember(cursor, delivery))
                 feeds.add(delivery.source.feed)
+                if delivery.contract.geometry != "none":
+                    held = held or land_held(cursor)
+                    delivery = replace(delivery, known=_with_middles(cursor, delivery, held))
                 unread.append(delivery)
             every.append(delivery)
     return every, unread
+
+
+def land_held(cursor: psycopg.Cursor[Any]) -> Known:
+    """Where land lies that is held: the boxes of townships and zones, else of the patches of each.
+
+    Shape:  a cursor in, boxes out, none where nothing is held.
+    Units:  metres.
+    CRS:    the county's.
+    Errors: those of the database.
+    Source: docs/sources.md, 3.4 (overlay with a layer of known CRS).
+    """
+    cursor.execute(
+        """
+        WITH place AS (
+          SELECT box2d(a.geom) AS box FROM core.area AS a WHERE a.to_run IS NULL AND a.geom IS NOT NULL
+        ), patch AS (
+          SELECT ST_Extent(p.geom) AS box FROM core.patch AS p
+          WHERE p.to_run IS NULL AND NOT EXISTS (SELECT 1 FROM place)
+          GROUP BY p.township_code
+        )
+        SELECT ST_XMin(b.box), ST_YMin(b.box), ST_XMax(b.box), ST_YMax(b.box)
+        FROM (SELECT box FROM place UNION ALL SELECT box FROM patch) AS b
+        WHERE b.box IS NOT NULL
+        """
+    )
+    rows = cursor.fetchall()
+    return Known(boxes=np.array(rows, dtype=np.float64)) if rows else Known()
+
+
+def _with_middles(cursor: psycopg.Cursor[Any], delivery: Delivery, held: Known) -> Known:
+    """The same with the middles of the feed's shapes, by which a file without a CRS is proved."""
+    if held.is_nothing or delivery.contract.geometry != "polygon" or states_crs(delivery.source):
+        return held
+    cursor.execute(
+        sql.SQL(
+            """
+            SELECT (ST_XMin(t.geom) + ST_XMax(t.geom)) / 2, (ST_YMin(t.geom) + ST_YMax(t.geom)) / 2
+            FROM {} AS t WHERE t.to_run IS NULL AND t.geom IS NOT NULL
+            """
+        ).format(sql.Identifier("core", delivery.source.feed))
+    )
+    rows = cursor.fetchall()
+    return replace(held, middles=np.array(rows, dtype=np.float64)) if rows else held
 
 
 def _remember(cursor: psycopg.Cursor[Any], delivery: Delivery) -> Memory | None:

@@ -21,9 +21,10 @@ from pipeline._paths import data_path
 from pipeline.errors import CrsError
 from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.contracts import County, load_contracts
-from pipeline.feeds.readers import open_layer
+from pipeline.feeds.readers import Opening, open_layer
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.outputs.tables import read_layers, reflect
+from pipeline.settings import settings_without_workspace
 
 pytestmark = pytest.mark.clients
 
@@ -31,6 +32,7 @@ PROBE = Path(__file__).with_name("fiona_probe.py")
 LAYERS = list(read_layers())
 # Not what the counties are in, which their file does not say: any will do to compare shapes.
 STATED = "EPSG:4490"
+LIMITS = settings_without_workspace().limits.of_files
 COUNTY = County("34", "EPSG:4548")
 # Our reader rounds to 0.0001 m.
 TOLERANCE_M = 0.001
@@ -82,7 +84,7 @@ def our_reading(path, geometry):
             "county_prefix": None,
         }
     )
-    with open_layer(path, contract, COUNTY) as layer:
+    with open_layer(Opening(path, contract, COUNTY, LIMITS)) as layer:
         batches = [raw_batch(batch, len(layer.headings)) for batch in layer.batches]
     columns = [
         np.concatenate([batch.columns[number].to_numpy(dtype=object) for batch in batches])
@@ -127,7 +129,7 @@ def test_counties_of_anhui_in_gbk(ask_fiona, shared_data):
     contract = load_contracts(data_path("config", "sources.toml"))["area"].model_copy(
         update={"columns": {}, "key": (), "county_prefix": None, "crs": "file"}
     )
-    with pytest.raises(CrsError) as caught, open_layer(path, contract, COUNTY):
+    with pytest.raises(CrsError) as caught, open_layer(Opening(path, contract, COUNTY, LIMITS)):
         pass
     assert caught.value.code == "source.no_crs"
 

@@ -63,8 +63,10 @@ class Loader:
 
     def __call__(self, as_of: dt.date = DAY, contracts=CONTRACTS, county=COUNTY):
         with self.engine.connect() as connection:
-            found = find_sources(self.inbox, contracts)
-            return load_sources(connection, found.sources, contracts, county, as_of=as_of, limits=LIMITS)
+            found = find_sources(self.inbox, contracts, limits=LIMITS)
+            return load_sources(
+                connection, found.sources, contracts, county, as_of=as_of, limits=LIMITS
+            )
 
     def query(self, sql: str, **params):
         with self.engine.connect() as connection:
@@ -315,7 +317,7 @@ def test_a_dry_run_leaves_nothing(load):
     load.put("ZD.gpkg", parcels(1))
     load.put("DLTB.gpkg", patches(("330299001", "1")))
     load.put("权利人.csv", "ZDDM\nx\n")
-    found = find_sources(load.inbox, CONTRACTS)
+    found = find_sources(load.inbox, CONTRACTS, limits=LIMITS)
     with load.engine.connect() as connection:
         transaction = connection.begin()
         with pytest.raises(SourceError):
@@ -340,9 +342,11 @@ def test_a_lost_connection_passes_through_and_leaves_nothing(load):
                     )
                 )
 
-    found = find_sources(load.inbox, CONTRACTS)
+    found = find_sources(load.inbox, CONTRACTS, limits=LIMITS)
     with load.engine.connect() as connection, pytest.raises(psycopg.OperationalError):
-        load_sources(connection, found.sources, CONTRACTS, COUNTY, as_of=DAY, limits=LIMITS, progress=cut)
+        load_sources(
+            connection, found.sources, CONTRACTS, COUNTY, as_of=DAY, limits=LIMITS, progress=cut
+        )
     load.engine.dispose()
     assert load.states() == []
 

@@ -12,7 +12,9 @@ import pytest
 from pipeline.feeds import discover
 from pipeline.feeds.contracts import load_contracts
 from pipeline.feeds.discover import ContentHashes, content_hash, find_sources
+from pipeline.settings import settings_without_workspace
 
+LIMITS = settings_without_workspace().limits.of_files
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
 
 
@@ -29,11 +31,14 @@ def put(inbox: Path, *names: str) -> None:
 
 
 def found(inbox: Path, contracts):
-    return [(s.name, s.feed, s.scope, s.data_date) for s in find_sources(inbox, contracts).sources]
+    return [
+        (s.name, s.feed, s.scope, s.data_date)
+        for s in find_sources(inbox, contracts, limits=LIMITS).sources
+    ]
 
 
 def test_no_inbox_no_delivery(tmp_path, contracts):
-    assert find_sources(tmp_path / "inbox", contracts).sources == []
+    assert find_sources(tmp_path / "inbox", contracts, limits=LIMITS).sources == []
 
 
 def test_feeds_dates_and_scopes(tmp_path, contracts):
@@ -69,7 +74,10 @@ def test_one_file_may_serve_several_feeds(tmp_path, contracts):
         "parcel": contracts["parcel"].model_copy(update={"files": ("pluto.shp",)}),
     }
     put(tmp_path, "pluto.shp")
-    assert [s.feed for s in find_sources(tmp_path, both).sources] == ["patch", "parcel"]
+    assert [s.feed for s in find_sources(tmp_path, both, limits=LIMITS).sources] == [
+        "patch",
+        "parcel",
+    ]
 
 
 def test_unknown_files_are_told_leftovers_are_not(tmp_path, contracts):
@@ -85,13 +93,15 @@ def test_unknown_files_are_told_leftovers_are_not(tmp_path, contracts):
         "alone.dbf",
         "2026-01-01/whatever.csv",
     )
-    unknown = [path.as_posix() for path in find_sources(tmp_path, contracts).unknown]
+    unknown = [path.as_posix() for path in find_sources(tmp_path, contracts, limits=LIMITS).unknown]
     assert unknown == ["2026-01-01/whatever.csv", "alone.dbf", "notes.docx", "企业名录.pdf"]
 
 
 def test_a_geodatabase_is_one_file(tmp_path, contracts):
     put(tmp_path, "DLTB.gdb/a00000001.gdbtable", "DLTB.gdb/gdb")
-    assert [s.name for s in find_sources(tmp_path, contracts).sources] == ["DLTB.gdb"]
+    assert [s.name for s in find_sources(tmp_path, contracts, limits=LIMITS).sources] == [
+        "DLTB.gdb"
+    ]
     before = content_hash(tmp_path / "DLTB.gdb")
     put(tmp_path, "DLTB.gdb/x.lock")
     assert content_hash(tmp_path / "DLTB.gdb") == before

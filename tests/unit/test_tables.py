@@ -13,6 +13,7 @@ from pipeline.errors import SourceError
 from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.clean import Manner, clean_batch
 from pipeline.feeds.contracts import County, load_contracts
+from pipeline.feeds.kinds import Kind, kind_of
 from pipeline.feeds.tables import open_table
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
@@ -41,7 +42,7 @@ def book(path: Path, *sheets: list[list[object]], hidden=()) -> Path:
 
 def read(path: Path, contract):
     """All records as a frame by heading and row number, and the layer."""
-    with open_table(path, contract) as layer:
+    with open_table(path, kind_of(path), contract) as layer:
         frames = [
             pd.DataFrame(dict(zip(layer.headings, b.columns, strict=True))).set_index(b.row_number)
             for b in (raw_batch(batch, len(layer.headings)) for batch in layer.batches)
@@ -113,7 +114,7 @@ def test_numbers_stay_what_they_are(tmp_path, contracts):
         tmp_path / "企业名录.xlsx",
         [["统一社会信用代码", "企业名称", "行业代码"], [913302821234567890, "甲", 3451]],
     )
-    with open_table(path, contracts["enterprise"]) as layer:
+    with open_table(path, kind_of(path), contracts["enterprise"]) as layer:
         batch = raw_batch(next(layer.batches), len(layer.headings))
     code, name, industry = (column[0] for column in batch.columns)
     # what the spreadsheet lost is lost; that it was a number is known
@@ -189,7 +190,7 @@ def test_the_real_register_is_the_same_in_both_encodings(contracts):
     contract = contracts["enterprise"].model_copy(update={"files": ("*.csv",)})
     rows = {}
     for name in ("utf8", "gb18030"):
-        with open_table(folder / f"enterprises_{name}.csv", contract) as layer:
+        with open_table(folder / f"enterprises_{name}.csv", Kind.DELIMITED_TEXT, contract) as layer:
             rows_read = raw_batch(next(layer.batches), len(layer.headings))
             batch = clean_batch(rows_read, layer, contract, county, Manner(dt.date(2026, 6, 30)))
             assert layer.encoding in {"utf-8", "utf-8-sig", "gb18030"}

@@ -19,10 +19,12 @@ from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.crs import is_same_plane, reprojection
 from pipeline.feeds.encoding import decode_value, shapefile_encoding
-from pipeline.feeds.readers import open_layer
+from pipeline.feeds.readers import Opening, open_layer
+from pipeline.settings import settings_without_workspace
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+LIMITS = settings_without_workspace().limits.of_files
 COUNTY = County("330299", "EPSG:4549")
 X, Y = 499_500.0, 3_290_000.0
 
@@ -60,7 +62,7 @@ def write(path: Path, frame: gpd.GeoDataFrame, *, encoding="GBK", cpg=None, lang
 
 def read(path: Path, contract, county=COUNTY):
     """All rows of a layer as a frame by heading, the shapes, and the layer."""
-    with open_layer(path, contract, county) as layer:
+    with open_layer(Opening(path, contract, county, LIMITS)) as layer:
         batches = [raw_batch(batch, len(layer.headings)) for batch in layer.batches]
     frame = pd.concat(
         [pd.DataFrame(dict(zip(layer.headings, b.columns, strict=True))) for b in batches]
@@ -321,7 +323,7 @@ def test_numbers_become_text_without_loss(tmp_path, contracts):
     )
     path = tmp_path / "宗地.gpkg"
     pyogrio.write_dataframe(frame, path)
-    with open_layer(path, contracts["parcel"], COUNTY) as layer:
+    with open_layer(Opening(path, contracts["parcel"], COUNTY, LIMITS)) as layer:
         batch = raw_batch(next(layer.batches), len(layer.headings))
     row = dict(zip(layer.headings, (c[0] for c in batch.columns), strict=True))
     assert row["whole"] == "3005580016"
