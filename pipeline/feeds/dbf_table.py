@@ -22,6 +22,7 @@ RAW_TEXT = "latin-1"
 # What may stand after the last record: the end mark, and what fills the last block of a disk.
 _PADDING = b"\x1a\x00 \r\n"
 _PADDING_LOOKED_AT = 1 << 20
+_ASCII = 0x7F
 _TEXT = frozenset("CV")
 _DIGITS = frozenset("NF")
 # Numbers in binary: their width, how they are stored, and by what they are divided.
@@ -189,7 +190,11 @@ def _column(path: Path, records: npt.NDArray[np.uint8], column: _Column, encodin
         return _moments(values)
     if column.kind not in _TEXT | _DIGITS | {"D", "L"}:
         return pa.nulls(len(values), pa.string())
-    cells = pa.array(values.view(f"S{column.width}").ravel(), pa.binary()).dictionary_encode()
+    written = pa.array(values.view(f"S{column.width}").ravel(), pa.binary())
+    if column.kind in _DIGITS and not (values > _ASCII).any() and not (values[:, :-1] == 0).any():
+        digits = pc.ascii_trim_whitespace(written.cast(pa.string()))
+        return pc.if_else(pc.equal(digits, ""), pa.scalar(None, pa.string()), digits)
+    cells = written.dictionary_encode()
     texts = [_text(path, cell, column.kind, encoding) for cell in cells.dictionary.to_pylist()]
     return pc.take(pa.array(texts, pa.string()), cells.indices)
 
