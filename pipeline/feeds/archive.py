@@ -249,6 +249,8 @@ def _require_few(path: Path, entries: int, limits: Limits) -> None:
 def _refuse_overlap(path: Path, infos: list[zipfile.ZipInfo]) -> None:
     """Refuse entries that share bytes: a few of them can hold one another without end."""
     ordered = sorted(infos, key=lambda info: info.header_offset)
+    if ordered and ordered[0].header_offset < 0:
+        raise zipfile.BadZipFile("an entry begins before the file")
     for one, other in pairwise(ordered):
         # the local header has 30 bytes and the name again
         if one.header_offset + 30 + one.compress_size > other.header_offset:

@@ -113,14 +113,12 @@ def _polylines(path: Path, text: TextIO) -> int:
     """The number of polylines that say what they are and have a point; broken groups are refused."""
     count, section, kind = 0, "", ""
     is_polyline = False
-    for line, code, value in _groups(path, text):
+    for code, value in _groups(path, text):
         if code == 0:
             kind = value
             # corners of an older polyline follow as entities of their own
             count += is_polyline and kind == "VERTEX"
             is_polyline = False
-            if kind == "EOF":
-                return count
         elif code == 2 and kind == "SECTION":
             section = value
         elif code == 100 and section == "ENTITIES":
@@ -128,18 +126,20 @@ def _polylines(path: Path, text: TextIO) -> int:
         elif code == 10 and kind == "LWPOLYLINE":
             count += is_polyline
             is_polyline = False
-    raise SourceError("source.drawing_damaged", file=path.name, line=line)
+    return count
 
 
-def _groups(path: Path, text: TextIO) -> Iterator[tuple[int, int, str]]:
-    """Code and value of each group, with the number of its first line."""
+def _groups(path: Path, text: TextIO) -> Iterator[tuple[int, str]]:
+    """Code and value of each group up to EOF."""
     line = 1
-    yield line, -1, ""
-    while code := text.readline(_LINE_LIMIT):
-        value = text.readline(_LINE_LIMIT)
-        if not code.strip().isdigit() or not value:
+    while True:
+        code, value = text.readline(_LINE_LIMIT).strip(), text.readline(_LINE_LIMIT)
+        # the end of the file comes after the end of the drawing, not before
+        if not code.isdigit() or not value:
             raise SourceError("source.drawing_damaged", file=path.name, line=line)
-        yield line, int(code), value.strip()
+        if code == "0" and value.strip() == "EOF":
+            return
+        yield int(code), value.strip()
         line += 2
 
 

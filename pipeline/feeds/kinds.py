@@ -439,7 +439,8 @@ def _kind_of_name(name: str, suffix: str) -> Kind:
         return Kind.GEODATABASE_PART
     if suffix in {".mpj", ".wt", ".wl", ".wp", ".wn", ".wb"}:
         return Kind.MAPGIS
-    if suffix in SHP_PARTS:
+    # a table that is none of itself is damaged, whether or not it has a .shp
+    if suffix in SHP_PARTS - {".dbf"}:
         return Kind.SHAPEFILE_PART
     if suffix in {".map", ".id", ".dat"}:
         return Kind.MAPINFO

@@ -30,6 +30,8 @@ _NATIVE = {
 }
 # How deep the lists of each lie.
 _DEPTH = {"point": 0, "linestring": 1, "polygon": 2, "multipoint": 1, "multilinestring": 2}
+# What is said of a ring with two points, or one that is open.
+_NO_SHAPE = (shapely.errors.GEOSException, ValueError)
 _PARQUET_ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
@@ -160,6 +162,8 @@ def _batches(
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             if batch.num_rows == 0:
                 continue
+            # texts that are none, lists that point nowhere
+            batch.validate(full=True)
             arrays = [_plain(batch.column(i)) for i in columns]
             if shapes is None or place is None:
                 yield pa.record_batch(arrays, names=names)
@@ -195,9 +199,23 @@ def _wkb(column: pa.Array, encoding: str) -> pa.Array:
     if encoding.upper() == "WKB":
         return column.cast(pa.binary())
     is_null = np.asarray(column.is_null())
-    geometry = shapely.from_ragged_array(_NATIVE[encoding], *_ragged(column, encoding))
+    parts = _ragged(column, encoding)
+    try:
+        geometry = shapely.from_ragged_array(_NATIVE[encoding], *parts)
+    except _NO_SHAPE:
+        # a ring that is no ring: the other shapes of the batch are none the worse
+        geometry = np.array([_shape(column, at, encoding) for at in range(len(column))])
     geometry[is_null] = None
     return pa.array(shapely.to_wkb(geometry, include_srid=False), pa.binary())
+
+
+def _shape(column: pa.Array, at: int, encoding: str) -> shapely.Geometry | None:
+    """One shape, None where it cannot be built."""
+    parts = _ragged(column[at : at + 1], encoding)
+    try:
+        return shapely.from_ragged_array(_NATIVE[encoding], *parts)[0]
+    except _NO_SHAPE:
+        return None
 
 
 def _ragged(
@@ -206,6 +224,8 @@ def _ragged(
     """Coordinates, and offsets from the innermost lists to the outermost."""
     offsets: list[npt.NDArray[np.int64]] = []
     for _ in range(_DEPTH.get(encoding, 3)):
+        if not pa.types.is_list(column.type) and not pa.types.is_large_list(column.type):
+            raise ValueError(f"shapes of type {column.type}")
         # a slice keeps the values of the whole
         steps = np.asarray(column.offsets, dtype=np.int64)
         offsets.append(steps - steps[0])
@@ -214,6 +234,8 @@ def _ragged(
         width = column.type.list_size
         flat = np.asarray(column.flatten(), dtype=np.float64)
         return flat.reshape(-1, width)[:, :3], tuple(reversed(offsets)) or None
+    if not pa.types.is_struct(column.type):
+        raise ValueError(f"coordinates of type {column.type}")
     names = [column.type.field(i).name for i in range(column.type.num_fields)]
     axes = [name for name in ("x", "y", "z") if name in names]
     values = [np.asarray(column.field(name).fill_null(np.nan), dtype=np.float64) for name in axes]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import SourceError
+from pipeline.feeds.dbf_table import dbf_records
 from pipeline.feeds.discover import sidecar
-from pipeline.feeds.xbase import read_dbf_header
 
 _HEADER = 100
 _FILE_CODE = 9994
@@ -36,8 +36,10 @@ def check_parts(path: Path) -> ShapefileParts:
     Shape:  the .shp file in; boxes (n, 4) in the order of the records out.
     Units:  those of the layer.
     CRS:    the layer's.
-    Errors: SourceError (source.shapefile_damaged): a file is cut, an index entry points outside, the
-            index and the records say different lengths, or the table has another number of records.
+    Errors: SourceError: source.shapefile_incomplete (a file is missing), source.shapefile_cut,
+            source.shapefile_counts (the table has another number of records),
+            source.shapefile_damaged (no shapefile, or index and records say different lengths),
+            source.dbf_header, source.dbf_records.
     Source: ESRI Shapefile Technical Description (1998): main file, index, dBASE table.
     """
     index_file = sidecar(path, ".shx")
@@ -47,22 +49,24 @@ def check_parts(path: Path) -> ShapefileParts:
         with file.open("rb") as handle:
             head = handle.read(_HEADER)
         if len(head) < _HEADER or int.from_bytes(head[:4], "big") != _FILE_CODE:
-            raise _damaged(path, "header", file.name)
+            raise _damaged(path, file.name)
     size = path.stat().st_size
     entries = np.fromfile(index_file, ">i4", offset=_HEADER)
     if len(entries) % 2:
-        raise _damaged(path, "index_cut", index_file.name)
+        raise _damaged(path, index_file.name)
     index = entries.reshape(-1, 2).astype(np.int64) * 2
     start, length = index[:, 0], index[:, 1]
-    outside = (start < _HEADER) | (length < 4) | (start + 8 + length > size)
-    if outside.any():
-        raise _damaged(path, "cut", path.name, record=int(np.argmax(outside)) + 1)
+    needed = int((start + 8 + length).max(initial=_HEADER))
+    if needed > size:
+        raise SourceError("source.shapefile_cut", file=path.name, size=size, needed=needed)
+    if ((start < _HEADER) | (length < 4)).any():
+        raise _damaged(path, index_file.name)
     _check_table(path, len(index))
     if len(index) == 0:
         return ShapefileParts(0, np.empty((0, 4)))
     data = np.memmap(path, np.uint8, "r")
     boxes = [
-        _boxes(path, data, start[at : at + _CHUNK], length[at : at + _CHUNK], at)
+        _boxes(path, data, start[at : at + _CHUNK], length[at : at + _CHUNK])
         for at in range(0, len(index), _CHUNK)
     ]
     return ShapefileParts(len(index), np.concatenate(boxes))
@@ -72,9 +76,9 @@ def _check_table(path: Path, count: int) -> None:
     table = sidecar(path, ".dbf")
     if table is None:
         raise SourceError("source.shapefile_incomplete", file=path.name, missing=".dbf")
-    records = read_dbf_header(table).record_count
+    records = dbf_records(table)
     if records != count:
-        raise _damaged(path, "table_count", table.name, record=records, shapes=count)
+        raise SourceError("source.shapefile_counts", file=path.name, shapes=count, records=records)
 
 
 def _boxes(
@@ -82,13 +86,10 @@ def _boxes(
     data: npt.NDArray[np.uint8],
     start: npt.NDArray[np.int64],
     length: npt.NDArray[np.int64],
-    first: int,
 ) -> _Boxes:
     told = _at(data, start + 4, 4).view(">i4").ravel().astype(np.int64) * 2
-    differs = told != length
-    if differs.any():
-        record = first + int(np.argmax(differs)) + 1
-        raise _damaged(path, "index_differs", path.name, record=record)
+    if (told != length).any():
+        raise _damaged(path, path.name)
     kind = _at(data, start + 8, 4).view("<i4").ravel()
     boxes = np.full((len(start), 4), np.nan)
     has_box = np.isin(kind, _WITH_BOX) & (length >= 4 + _BOX_BYTES)
@@ -106,7 +107,5 @@ def _at(
     return np.ascontiguousarray(data[places[:, None] + np.arange(size)])
 
 
-def _damaged(path: Path, problem: str, part: str, **more: int) -> SourceError:
-    return SourceError(
-        "source.shapefile_damaged", file=path.name, problem=problem, part=part, **more
-    )
+def _damaged(path: Path, part: str) -> SourceError:
+    return SourceError("source.shapefile_damaged", file=path.name, part=part)

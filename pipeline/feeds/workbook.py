@@ -17,10 +17,10 @@ from pipeline.feeds.limits import Limits
 _CHUNK = 1 << 20
 # A reference to a cell is found whole though two chunks share it.
 _OVERLAP = 128
-# in UTF-16, which no workbook of a real program is in, the two first characters are enough
-_ENTITIES = re.compile(rb"<!(?:DOCTYPE|ENTITY)|<\0!\0|\0<\0!")
+# In UTF-16, which no workbook of a real program is in, the two first characters are enough.
+_ENTITIES = (b"<!DOCTYPE", b"<!ENTITY", b"<\0!\0", b"\0<\0!")
 # Column letters and the thousands of the row of each reference: few different ones.
-_REFERENCE = re.compile(rb'\sr="([A-Z]{1,3}[0-9]*?)[0-9]{1,3}"')
+_REFERENCE = re.compile(rb'r="([A-Z]{1,3}[0-9]*?)[0-9]{1,3}"')
 # A cell that holds something; one that has only a style is passed over by the reader.
 _FILLED = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*(?<!/)>')
 _SHEET = re.compile(r"xl/(work|chart|dialog|macro)sheets?/[^/]+\.(xml|bin)", re.IGNORECASE)
@@ -103,7 +103,7 @@ class _Part:
             total += len(chunk)
             if total > self.limits.max_workbook_bytes:
                 raise _too_large(self.path, self.limits)
-            if is_xml and _ENTITIES.search(both):
+            if is_xml and any(mark in both for mark in _ENTITIES):
                 raise SourceError("source.workbook_entities", file=self.path.name, member=self.name)
             if table is not None:
                 self._require_cells(table.feed(chunk))

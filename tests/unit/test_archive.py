@@ -349,6 +349,15 @@ def test_a_cut_archive(tmp_path, cut):
     assert refusal(path).code == "source.archive_damaged"
 
 
+def test_entries_before_the_file_begins(tmp_path):
+    path = packed(tmp_path / "a.zip", {"a.csv": b"a,b\n"})
+    raw = bytearray(path.read_bytes())
+    # the end record says that the directory begins later than it does
+    struct.pack_into("<I", raw, len(raw) - 6, len(raw))
+    path.write_bytes(raw)
+    assert refusal(path).code == "source.archive_damaged"
+
+
 def test_a_changed_byte_is_noticed(tmp_path):
     path = packed(tmp_path / "a.zip", {"a.csv": b"a,b\n1,2\n"}, zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes().replace(b"1,2", b"1,3"))

@@ -23,13 +23,14 @@ import shapely
 from shapely.geometry import MultiPolygon, Point, box
 
 from pipeline.errors import SourceError
-from pipeline.feeds.dbf_table import RAW_TEXT, open_dbf
+from pipeline.feeds.dbf_table import open_dbf
 from pipeline.feeds.drawing import open_drawing
 from pipeline.feeds.geojson import readable_geojson
-from pipeline.feeds.kinds import Kind, kind_of
+from pipeline.feeds.kinds import Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
-from pipeline.feeds.opened import unique_names
+from pipeline.feeds.opened import Texts, unique_names
 from pipeline.feeds.parquet import open_parquet
+from pipeline.feeds.shapefile import check_parts
 from pipeline.messages import both
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -108,6 +109,27 @@ def test_geoparquet_is_read_in_batches(tmp_path, encoding, rows):
     )
     assert shapely.is_missing(found).tolist() == frame.geometry.isna().tolist()
     assert [v for b in batches for v in b.column("ZDDM").to_pylist()][:3] == ["甲", None, "丙"]
+
+
+def test_a_ring_that_is_none_spoils_no_other_shape(tmp_path):
+    shapes().to_parquet(
+        tmp_path / "a.parquet", geometry_encoding="geoarrow", schema_version="1.1.0"
+    )
+    table = pq.read_table(tmp_path / "a.parquet")
+    kind = table.schema.field("geometry").type
+    point, other = {"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}
+    good = table.column("geometry").to_pylist()
+    column = pa.array([good[0], [[point, other]], good[2]], kind)
+    place = table.schema.get_field_index("geometry")
+    table = table.set_column(place, table.schema.field("geometry"), column)
+    pq.write_table(table, tmp_path / "b.parquet")
+    with open_parquet(tmp_path / "b.parquet") as layer:
+        rows = rows_of(layer)
+    assert [row["geom"] and row["geom"].area for row in rows] == [80.0, None, 1.0]
+    # not what the metadata say
+    wrong = table.set_column(place, "geometry", pa.array([[1.0]] * 3))
+    pq.write_table(wrong, tmp_path / "c.parquet")
+    assert refusal(open_parquet, tmp_path / "c.parquet").code == "source.unreadable"
 
 
 @pytest.mark.parametrize(
@@ -293,7 +315,7 @@ def test_broken_drawings(tmp_path):
         path.write_text(damaged, encoding="utf-8")
         error = refusal(open_drawing, path)
         assert error.code == "source.drawing_damaged", name
-        assert 0 < error.params["line"] <= damaged.count("\n") + 1
+        assert 0 < error.params["line"] <= damaged.count("\n") + 2
     path.write_bytes(content.encode() + b"\xff\xff")
     assert refusal(open_drawing, path).code == "source.encoding"
 
@@ -303,7 +325,8 @@ def test_polylines_without_a_shape_are_counted(tmp_path):
         tmp_path, dxf(light([]), light(SQUARE[:1]), light(SQUARE), light(SQUARE[:2]))
     )
     assert len(rows) == 1
-    assert notes == {"note.drawing_open": {"count": 3}}
+    # the reader passes over a polyline without a corner
+    assert notes == {"note.drawing_open": {"count": 2}}
 
 
 def test_a_drawing_of_many_polylines_is_read_in_batches(tmp_path):
@@ -362,7 +385,7 @@ def test_values_stay_what_is_written(tmp_path):
             record(b"C\0rubbish", b"12345678901"[:10], b"", b""),
         ],
     )
-    with open_dbf(table(tmp_path, content), "gb18030") as layer:
+    with open_dbf(table(tmp_path, content), Texts("gb18030")) as layer:
         rows = rows_of(layer)
     assert layer.fields == ["名称", "MJ", "RQ", "SF"]
     assert [tuple(row.values()) for row in rows] == [
@@ -377,7 +400,7 @@ def test_values_stay_what_is_written(tmp_path):
 
 def test_bytes_pass_through(tmp_path):
     content = dbf(COLUMNS, [record("慈溪".encode("gbk"), b"1", b"", b"")])
-    with open_dbf(table(tmp_path, content), RAW_TEXT) as layer:
+    with open_dbf(table(tmp_path, content), Texts("latin-1")) as layer:
         (row,) = rows_of(layer)
     assert layer.fields[0].encode("latin-1").decode("gbk") == "名称"
     assert row[layer.fields[0]].encode("latin-1").decode("gbk") == "慈溪"
@@ -389,7 +412,7 @@ def test_binary_numbers_dates_and_memos(tmp_path):
     values = struct.pack("<idqii", -7, 0.25, 123_456, 2_461_222, 0)
     empty = struct.pack("<idqii", 0, 0.0, -5, 0, 0)
     content = dbf(columns, [b" " + values + b"1".ljust(10), b" " + empty + b" " * 10])
-    with open_dbf(table(tmp_path, content), "utf-8") as layer:
+    with open_dbf(table(tmp_path, content), Texts("utf-8")) as layer:
         rows = rows_of(layer)
     assert [rows[0][name] for name in "IBTM"] == ["-7", "0.25", "2026-06-30", None]
     assert [Decimal(row["Y"]) for row in rows] == [Decimal("12.3456"), Decimal("-0.0005")]
@@ -411,18 +434,21 @@ def test_binary_numbers_dates_and_memos(tmp_path):
 )
 def test_headers_that_lie(tmp_path, changed, code):
     records = [record(b"a", b"1", b"", b"")] * 3
-    error = refusal(open_dbf, table(tmp_path, dbf(COLUMNS, records, **changed)), "utf-8")
+    error = refusal(open_dbf, table(tmp_path, dbf(COLUMNS, records, **changed)), Texts("utf-8"))
     assert error.code == code
 
 
 def test_what_follows_the_last_record(tmp_path):
     records = [record(b"a", b"1", b"", b"")] * 3
     for tail in (b"\0" * 512, b" " * 100, b""):
-        with open_dbf(table(tmp_path, dbf(COLUMNS, records) + tail), "gb18030") as layer:
+        with open_dbf(table(tmp_path, dbf(COLUMNS, records) + tail), Texts("gb18030")) as layer:
             assert len(rows_of(layer)) == 3
-    assert refusal(open_dbf, table(tmp_path, b"\x03" * 20), "gb18030").code == "source.dbf_header"
+    assert (
+        refusal(open_dbf, table(tmp_path, b"\x03" * 20), Texts("gb18030")).code
+        == "source.dbf_header"
+    )
     content = dbf(COLUMNS, [record(b"\xff\xff", b"1", b"", b"")])
-    assert refusal(open_dbf, table(tmp_path, content), "gb18030").code == "source.encoding"
+    assert refusal(open_dbf, table(tmp_path, content), Texts("gb18030")).code == "source.encoding"
 
 
 @pytest.mark.filterwarnings("ignore:Measured")
@@ -432,7 +458,7 @@ def test_real_tables_have_the_rows_that_gdal_finds():
     compared = 0
     for folder in (CORPUS, SHARED / "gbk-shapefiles"):
         for path in sorted(folder.rglob("*.dbf")):
-            with open_dbf(path, RAW_TEXT) as layer:
+            with open_dbf(path, Texts()) as layer:
                 count = sum(batch.num_rows for batch in layer.batches)
             try:
                 info = pyogrio.read_info(path, encoding="ISO-8859-1")
@@ -442,6 +468,76 @@ def test_real_tables_have_the_rows_that_gdal_finds():
             assert (count, layer.fields) == (info["features"], list(info["fields"])), path
             compared += 1
     assert compared > 30
+
+
+# ---- Shapefiles ---------------------------------------------------------------------------------
+
+
+def shapefile(folder: Path, rows: int = 100) -> Path:
+    frame = gpd.GeoDataFrame(
+        {"ZDDM": [str(i) for i in range(rows)]},
+        geometry=[None, *[box(i, 0, i + 1, 1) for i in range(rows - 1)]],
+        crs="EPSG:4549",
+    )
+    frame.to_file(folder / "ZD.shp")
+    return folder / "ZD.shp"
+
+
+def test_a_whole_shapefile_passes(tmp_path):
+    check_parts(shapefile(tmp_path))
+    (tmp_path / "ZD.shx").rename(tmp_path / "zd.SHX")
+    check_parts(tmp_path / "ZD.shp")
+
+
+def cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (lambda p: cut(p, p.stat().st_size - 1), "source.shapefile_cut"),
+        (lambda p: cut(p, p.stat().st_size // 2), "source.shapefile_cut"),
+        (lambda p: cut(p, 50), "source.shapefile_cut"),
+        (lambda p: cut(p.with_suffix(".shx"), 100 + 8 * 50), "source.shapefile_counts"),
+        (lambda p: cut(p.with_suffix(".shx"), 104), "source.shapefile_counts"),
+        (lambda p: cut(p.with_suffix(".dbf"), 400), "source.dbf_records"),
+        (lambda p: cut(p.with_suffix(".dbf"), 10), "source.dbf_header"),
+        (lambda p: shapefile_of(p, 99), "source.shapefile_counts"),
+    ],
+)
+def test_parts_that_do_not_fit_together(tmp_path, damage, code):
+    """What GDAL reads without a word, with shapes that are missing."""
+    path = shapefile(tmp_path)
+    damage(path)
+    with pytest.raises(SourceError) as caught:
+        check_parts(path)
+    assert caught.value.code == code
+    assert all("{" not in text for text in both(code, caught.value.params))
+
+
+def shapefile_of(path: Path, rows: int) -> None:
+    """Give a shapefile the table of another one."""
+    folder = path.parent / "other"
+    folder.mkdir()
+    other = shapefile(folder, rows)
+    path.with_suffix(".dbf").write_bytes(other.with_suffix(".dbf").read_bytes())
+
+
+def test_real_shapefiles_fit_together():
+    if not SHARED.is_dir():
+        pytest.skip("the shared data are not on this machine")
+    refused = []
+    paths = sorted([*CORPUS.rglob("*.shp"), *(SHARED / "gbk-shapefiles").rglob("*.shp")])
+    for path in paths:
+        try:
+            require_readable(path, kind_of(path))
+            check_parts(path)
+        except SourceError as error:
+            refused.append((path.name, error.code))
+    assert {code for _, code in refused} == {"source.shapefile_incomplete"}
+    assert len(refused) == 9
+    assert len(paths) > 30
 
 
 # ---- GeoJSON -----------------------------------------------------------------------------------

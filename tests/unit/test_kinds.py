@@ -134,6 +134,7 @@ CASES = {
     "blank.csv": (" \r\n\r\n", Kind.EMPTY),
     "prose.txt": ("本文件只有一段话。\n没有表格，也没有数据。\n完。\n", Kind.NO_TABLE),
     "table.txt": ("a|b|c\n1|2|3\n4|5|6\n", Kind.DELIMITED_TEXT),
+    "noise.dbf": (bytes(range(255, 0, -1)) * 8, Kind.UNKNOWN),
     "noise.csv": (bytes(range(256)) * 8, Kind.UNKNOWN),
 }
 
