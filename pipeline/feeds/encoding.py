@@ -22,6 +22,7 @@ from pipeline.feeds.plausibility import (
     DECIDABLE,
     Evidence,
     Found,
+    decode_value,
     decodes,
     is_one_byte,
     reads_in_one_byte,
@@ -128,18 +129,6 @@ class _Case:
     @property
     def codecs(self) -> list[str]:
         return [name for _, name in self.stated]
-
-
-def decode_value(value: bytes, encoding: str) -> str:
-    """Decode one value; half a character at its end, cut by the width of its field, is dropped.
-
-    Shape:  bytes in, text out.
-    Units:  none.
-    CRS:    none.
-    Errors: UnicodeDecodeError where another byte does not fit.
-    Source: docs/sources.md, 7 (file habits): fields cut in the middle of a character.
-    """
-    return codecs.getincrementaldecoder(encoding)("strict").decode(value, final=False)
 
 
 def decode_column(
@@ -403,7 +392,7 @@ def _hold_against_each_other(case: _Case, chosen: Reading) -> None:
     """Refuse a file whose rows are in two encodings, or whose contract its bytes contradict."""
     # in UTF-8 nothing else decodes
     if chosen.values in case.values.encodings and chosen.values != "utf-8":
-        other = case.values.others(chosen.values)
+        other = case.values.others(chosen.values, is_declared=case.is_declared)
         if other is not None:
             raise _mixed(case, chosen.values, *other)
     if case.is_declared:
@@ -450,7 +439,7 @@ def _refusal(case: _Case, seen: Evidence) -> SourceError:
     """Why some texts have no encoding."""
     guess = seen.likeliest()
     other = seen.others(guess)
-    if other is not None and seen.weights[guess].better[other[0]]:
+    if other is not None and seen.first_better(guess, other[0]) is not None:
         return _mixed(case, guess, *other)
     fault = seen.weights[guess].fault
     if fault is None or any(seen.is_valid(name) for name in DECIDABLE):
@@ -506,7 +495,7 @@ def _contradicted(case: _Case, declared: str, decided: str) -> SourceError:
 
 
 def _mixed(case: _Case, encoding: str, other: str, found: Found) -> SourceError:
-    first = case.values.weights[encoding].first_better.get(other)
+    first = case.values.first_better(encoding, other)
     return SourceError(
         "source.encoding_mixed",
         file=case.file,

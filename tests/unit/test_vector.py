@@ -108,12 +108,18 @@ def test_names_and_texts_come_out_right(tmp_path, contracts, written, cpg, langu
 
 def test_a_one_byte_code_page_proves_nothing(tmp_path, contracts):
     path = write(tmp_path / "宗地.shp", parcels(坐落=["慈溪"]), cpg="ISO-8859-1")
-    assert refusal(path, contracts["parcel"]).code == "source.encoding"
-    stated = contracts["parcel"].model_copy(update={"encoding": "GBK"})
-    assert read(path, stated)[0]["坐落"].tolist() == ["慈溪"]
+    # the contract knows the heading in one encoding only
+    assert read(path, contracts["parcel"])[0]["坐落"].tolist() == ["慈溪"]
+    wrong = contracts["parcel"].model_copy(update={"encoding": "ISO-8859-1"})
+    assert refusal(path, wrong).code == "source.encoding_declared"
     ascii_only = parcels().rename(columns={"坐落": "ZL"}).assign(ZL="Sofia")
     path = write(tmp_path / "ZD.shp", ascii_only, cpg="ISO-8859-1")
     assert read(path, contracts["parcel"])[0]["ZL"].tolist() == ["Sofia"]
+    unknown = parcels().rename(columns={"坐落": "ZL"}).assign(ZL="慈溪")
+    path = write(tmp_path / "ZD.shp", unknown, cpg="ISO-8859-1")
+    assert refusal(path, contracts["parcel"]).code == "source.encoding_unclear"
+    stated = contracts["parcel"].model_copy(update={"encoding": "GBK"})
+    assert read(path, stated)[0]["ZL"].tolist() == ["慈溪"]
 
 
 def test_bytes_of_no_encoding_are_refused(tmp_path, contracts):
@@ -155,8 +161,8 @@ def test_real_gbk_shapefile(contracts):
     ("name", "expected"), [("ldid/chinese.shp", "gb18030"), ("cpg/big5.shp", "big5hkscs")]
 )
 def test_real_language_byte_and_cpg(name, expected):
-    encoding, _ = shapefile_encoding(real("gbk-shapefiles", "tiny", *name.split("/")), "auto")
-    assert encoding == expected
+    reading = shapefile_encoding(real("gbk-shapefiles", "tiny", *name.split("/")), "auto")
+    assert (reading.names, reading.values) == (expected, expected)
 
 
 # ---- Systems -----------------------------------------------------------------------------------
