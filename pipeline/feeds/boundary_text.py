@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 import shapely
 
 from pipeline.errors import SourceError
+from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer, unique_names
 
 _Floats = npt.NDArray[np.float64]
@@ -94,7 +94,7 @@ class _Place:
 
 
 @contextmanager
-def open_boundary_text(path: Path) -> Iterator[RawLayer]:
+def open_boundary_text(path: Path, declared: str = "auto") -> Iterator[RawLayer]:
     """Open a text of boundary points; each header with its points is a row.
 
     A ring ends where its number changes or where it comes back to its first point. Rings that have
@@ -113,7 +113,8 @@ def open_boundary_text(path: Path) -> Iterator[RawLayer]:
             source.boundary_headers (two headers that differ), source.empty.
     Source: docs/sources.md, 7 (boundary TXT), 3.4 (EPSG codes, zone before the easting).
     """
-    encoding = _encoding(path)
+    reading = text_encoding(path, declared)
+    encoding = reading.values
     survey = _survey(path, encoding)
     first = next(_chunks(path, encoding), None)
     if first is None or survey.parcels == 0:
@@ -128,6 +129,8 @@ def open_boundary_text(path: Path) -> Iterator[RawLayer]:
         geometry_type="MultiPolygon",
         crs=place.crs,
         row_total=survey.parcels,
+        encoding=encoding,
+        notes=[(note.code, dict(note.params)) for note in reading.notes],
     )
     stated = "; ".join(f"{key}={value}" for key, value in survey.attributes.items() if value)
     layer.notes.append(("note.boundary_header", {"text": stated[:500]}))
@@ -136,23 +139,6 @@ def open_boundary_text(path: Path) -> Iterator[RawLayer]:
 
 
 # ---- Lines --------------------------------------------------------------------------------------
-
-
-def _encoding(path: Path) -> str:
-    """The first encoding in which the whole file decodes."""
-    with path.open("rb") as handle:
-        mark = handle.read(4)
-    is_wide = mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    tried = ["utf-16"] if is_wide else ["utf-8-sig", "gb18030"]
-    for name in tried:
-        try:
-            with path.open(encoding=name, newline="") as text:
-                while text.read(_CHUNK):
-                    pass
-        except UnicodeError:
-            continue
-        return name
-    raise SourceError("source.encoding", file=path.name, tried=", ".join(tried))
 
 
 def _coordinate_lines(path: Path, handle: TextIO, survey: _Survey) -> Iterator[_Line]:

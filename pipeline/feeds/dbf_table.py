@@ -18,8 +18,6 @@ from pipeline.errors import SourceError
 from pipeline.feeds.encoding import dbf_encoding
 from pipeline.feeds.opened import BATCH_ROWS, RawLayer, Texts, unique_names
 
-# Every byte is one character in this one: texts can be had back as bytes.
-RAW_TEXT = "latin-1"
 # What may stand after the last record: the end mark, and what fills the last block of a disk.
 _PADDING = b"\x1a\x00 \r\n"
 _PADDING_LOOKED_AT = 1 << 20

@@ -17,9 +17,12 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from pipeline.errors import SourceError
+from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer
 
 _LINE_LIMIT = 1 << 16
+# What GDAL calls encodings that Python calls otherwise.
+_GDAL_NAMES = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "gb18030": "GB18030", "big5hkscs": "BIG5"}
 _FIELDS = ["Layer", "Linetype", "EntityHandle"]
 # Drawings before release 13 do not say what an entity is; a polyline has vertices that follow.
 _VERTICES_FOLLOW = r"^66\s+1$"
@@ -49,7 +52,7 @@ class _Counts:
 
 
 @contextmanager
-def open_drawing(path: Path) -> Iterator[RawLayer]:
+def open_drawing(path: Path, declared: str = "auto") -> Iterator[RawLayer]:
     """Open a DXF and read its closed polylines as polygons; arcs in them are stroked.
 
     A polyline is closed when it says so or ends where it begins. Open ones, texts (also those inside
@@ -62,14 +65,14 @@ def open_drawing(path: Path) -> Iterator[RawLayer]:
     Errors: SourceError: source.unreadable, source.encoding, source.drawing_damaged (with the line).
     Source: docs/sources.md, 7 (file habits): closed polylines only; AutoCAD DXF reference.
     """
-    encoding, expected = _inspected(path)
+    encoding, expected = _inspected(path, declared)
     pyogrio.set_gdal_config_options(_ARC_STEP)
     try:
         with pyogrio.open_arrow(
             path,
             use_pyarrow=True,
             batch_size=BATCH_ROWS,
-            ENCODING="UTF-8" if encoding == "utf-8" else "GB18030",
+            ENCODING=_GDAL_NAMES.get(encoding, encoding),
             INCLUDE_RAW_CODE_VALUES=True,
         ) as (meta, reader):
             layer = RawLayer(
@@ -94,19 +97,14 @@ def _unreadable(path: Path, error: Exception) -> SourceError:
     return SourceError("source.unreadable", file=path.name, reason=reason)
 
 
-def _inspected(path: Path) -> tuple[str, int]:
+def _inspected(path: Path, declared: str) -> tuple[str, int]:
     """The encoding by all bytes, as the header often tells that of the machine; the polylines.
 
     GDAL stops without a word where a group cannot be read, so that is looked at before.
     """
-    tried = ["utf-8", "gb18030"]
-    for name in tried:
-        try:
-            with path.open(encoding=name) as text:
-                return name, _polylines(path, text)
-        except UnicodeDecodeError:
-            continue
-    raise SourceError("source.encoding", file=path.name, tried=", ".join(tried))
+    encoding = text_encoding(path, declared).values
+    with path.open(encoding=encoding) as text:
+        return encoding, _polylines(path, text)
 
 
 def _polylines(path: Path, text: TextIO) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.feeds.archive import require_space
+from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.kinds import Kind
 from pipeline.feeds.limits import Limits
 
@@ -33,8 +33,8 @@ def readable_geojson(
     Errors: SourceError: source.encoding, source.disk_full.
     Source: RFC 7946 3.3, RFC 8142; arrays as map web sites hand them out.
     """
-    encoding = _encoding(path)
-    if kind is not Kind.GEOJSON_ARRAY and encoding == "utf-8":
+    encoding = "utf-8" if _is_utf8(path) else text_encoding(path, "auto").values
+    if kind is not Kind.GEOJSON_ARRAY and encoding in {"utf-8", "utf-8-sig"}:
         yield path
         return
     folder = Path(tempfile.mkdtemp(prefix="diqi-", dir=within))
@@ -48,21 +48,15 @@ def readable_geojson(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _encoding(path: Path) -> str:
-    """The first encoding in which the whole file decodes."""
-    with path.open("rb") as handle:
-        mark = handle.read(4)
-    is_wide = mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    tried = ["utf-16"] if is_wide else ["utf-8", "gb18030"]
-    for name in tried:
-        try:
-            with path.open(encoding=name, newline="") as text:
-                while text.read(_CHUNK):
-                    pass
-        except UnicodeError:
-            continue
-        return name
-    raise SourceError("source.encoding", file=path.name, tried=", ".join(tried))
+def _is_utf8(path: Path) -> bool:
+    """Whether a file is what its format asks for; a line of it may be as long as the file."""
+    try:
+        with path.open(encoding="utf-8", newline="") as text:
+            while text.read(_CHUNK):
+                pass
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _rewrite(path: Path, target: Path, encoding: str, *, is_array: bool) -> None:

@@ -23,7 +23,7 @@ from pipeline.feeds.limits import Limits
 from pipeline.feeds.opened import RawLayer, Texts
 from pipeline.feeds.parquet import open_parquet
 from pipeline.feeds.place import Known
-from pipeline.feeds.sealing import sealed
+from pipeline.feeds.sealing import context_of, sealed
 from pipeline.feeds.tables import header_candidates, open_table, sheets_of
 from pipeline.feeds.vector import layers_of, open_vector
 from pipeline.feeds.workbook import check_workbook
@@ -66,7 +66,7 @@ def open_layer(opening: Opening) -> Iterator[OpenLayer]:
         require_readable(path, kind)
         with _of_kind(path, kind, opening) as layer:
             if opening.seal is not None:
-                layer.batches = sealed(layer, opening.seal)
+                layer.batches = sealed(layer.batches, context_of(layer, opening.seal))
             yield layer
 
 
@@ -106,9 +106,9 @@ def _raw(
     with ExitStack() as stack:
         opening: AbstractContextManager[RawLayer]
         if kind is Kind.BOUNDARY_TEXT:
-            opening = open_boundary_text(path)
+            opening = open_boundary_text(path, texts.declared)
         elif kind is Kind.DXF:
-            opening = open_drawing(path)
+            opening = open_drawing(path, texts.declared)
         elif kind in {Kind.GEOPARQUET, Kind.PARQUET}:
             opening = open_parquet(path)
         elif kind is Kind.DBF:

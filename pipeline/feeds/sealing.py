@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -57,17 +57,16 @@ def context_of(layer: OpenLayer, contract_hash: str) -> bytes:
     return hashlib.blake2b(said.encode(), digest_size=_SIZE).digest()
 
 
-def sealed(layer: OpenLayer, contract_hash: str) -> Iterator[pa.RecordBatch]:
-    """The batches of a layer, each with the seals of its rows.
+def sealed(batches: Iterable[pa.RecordBatch], context: bytes) -> Iterator[pa.RecordBatch]:
+    """Batches of a reader, each with the seals of its rows.
 
-    Shape:  an opened layer in; its batches with a column more out.
+    Shape:  batches and their context in; the batches with a column more out.
     Units:  as delivered.
     CRS:    the county's.
     Errors: none.
     Source: docs/decisions/0011-fast-where-it-is-cheap.md.
     """
-    context = context_of(layer, contract_hash)
-    for batch in layer.batches:
+    for batch in batches:
         seals = pa.array(seals_of(batch, context), pa.binary(_SIZE))
         yield batch.append_column(SEAL, seals)
 

@@ -18,8 +18,8 @@ _HEADER = struct.Struct("<4xIHH")
 _FIELD_BYTES = 32
 _END_OF_FIELDS = 0x0D
 _DELETED, _SPACE = 0x2A, 0x20
-# Figures, dates and truth values; every other kind comes as text.
-_NO_TEXT = frozenset("NFDL")
+# Figures, dates, truth values, places of memos and pictures; every other kind comes as text.
+_NO_TEXT = frozenset("NFDLIBYTO@+0GPQM")
 _CHUNK_BYTES = 1 << 23
 # Distinct values that are remembered, so that what repeats is looked at once.
 _REMEMBERED = 100_000

@@ -242,9 +242,6 @@ def test_a_contradiction_between_file_and_contract_is_refused(tmp_path, contract
     [
         ("EPSG:4549", box(119.99, 29.7, 120.01, 29.71)),  # degrees in a plane
         ("EPSG:4490", box(X, Y, X + 40, Y + 50)),  # metres in degrees
-        ("EPSG:4528", box(X, Y, X + 40, Y + 50)),  # no zone prefix where one is due
-        ("EPSG:4549", box(X + 4e7, Y, X + 4e7 + 40, Y + 50)),  # a prefix where none is due
-        ("EPSG:4549", box(Y, X, Y + 50, X + 40)),  # x and y swapped
         ("EPSG:4549", box(X, Y + 3_000_000, X + 40, Y + 3_000_050)),
     ],
 )
@@ -255,10 +252,28 @@ def test_coordinates_that_cannot_belong_are_refused(tmp_path, contracts, crs, sh
     assert error.params["file"] == "宗地.shp"
 
 
+@pytest.mark.parametrize(
+    ("crs", "shape", "note"),
+    [
+        # no zone prefix where one is due
+        ("EPSG:4528", box(X, Y, X + 40, Y + 50), "crs.prefix_differs"),
+        # a prefix where none is due
+        ("EPSG:4549", box(X + 4e7, Y, X + 4e7 + 40, Y + 50), "crs.prefix_differs"),
+        # x and y swapped
+        ("EPSG:4549", box(Y, X, Y + 50, X + 40), "crs.axes_swapped"),
+    ],
+)
+def test_what_can_only_mean_one_place_is_mended_and_told(tmp_path, contracts, crs, shape, note):
+    path = write(tmp_path / "宗地.shp", parcels(shapes=[shape], crs=crs))
+    _, shapes, layer = read(path, contracts["parcel"])
+    assert shapely.bounds(shapes)[0].tolist() == [X, Y, X + 40, Y + 50]
+    assert note in [code for code, _ in layer.notes]
+
+
 def test_the_wrong_zone_is_noticed_by_the_extent(tmp_path, contracts):
     path = write(tmp_path / "宗地.shp", parcels(crs="EPSG:4550"))
     county = County("330299", "EPSG:4549", extent=(X - 1000, Y - 1000, X + 1000, Y + 1000))
-    assert refusal(path, contracts["parcel"], county).code == "source.wrong_crs"
+    assert refusal(path, contracts["parcel"], county).code == "source.other_zone"
     assert len(read(path, contracts["parcel"])[0]) == 1
 
 
@@ -282,18 +297,28 @@ def test_feet_are_converted(tmp_path):
 @pytest.mark.parametrize("name", ["宗地.shp", "宗地.gpkg", "宗地.geojson"])
 def test_a_file_that_is_not_what_its_name_says(tmp_path, contracts, name):
     (tmp_path / name).write_text("this is no such file", encoding="utf-8")
-    assert refusal(tmp_path / name, contracts["parcel"]).code == "source.unreadable"
+    assert refusal(tmp_path / name, contracts["parcel"]).code == "source.format_no_table"
 
 
-def test_a_bare_array_of_features_is_refused(contracts):
+def test_a_bare_array_of_features_is_read(contracts):
     path = real("ningbo-county-boundaries", "raw", "330282.json")
-    assert refusal(path, contracts["area"]).code in {"source.unreadable", "source.layer_unclear"}
+    renamed = {"area_code": {"aliases": ("adcode",)}, "name": {"aliases": ("name",)}}
+    columns = {
+        name: column.model_copy(update=renamed.get(name, {}))
+        for name, column in contracts["area"].columns.items()
+    }
+    contract = contracts["area"].model_copy(update={"columns": columns})
+    rows, shapes, layer = read(path, contract)
+    assert rows["name"].tolist() == ["慈溪市"]
+    assert 1e9 < shapely.area(shapes)[0] < 2e9
+    # nothing in the file says that it is of a web map; that nothing says the datum is told
+    assert "crs.degrees_unproven" in [code for code, _ in layer.notes]
 
 
-def test_a_shapefile_without_its_table_lacks_all_columns(tmp_path, contracts):
+def test_a_shapefile_without_its_table_is_refused(tmp_path, contracts):
     path = write(tmp_path / "宗地.shp", parcels())
     path.with_suffix(".dbf").unlink()
-    assert refusal(path, contracts["parcel"]).code in {"source.column_missing", "source.unreadable"}
+    assert refusal(path, contracts["parcel"]).code == "source.shapefile_incomplete"
 
 
 def test_a_missing_column_is_named(tmp_path, contracts):
