@@ -82,6 +82,8 @@ _SHOWN = {
     "cp932": "CP932",
     "cp949": "CP949",
 }
+# In which text is misread, and then saved as UTF-8.
+_MISREAD_IN = ("gb18030", "cp1252", "iso8859-1")
 _NAME_BYTES = 10
 _CHUNK = 1 << 20
 # A line longer than this is none.
@@ -202,15 +204,23 @@ def dbf_encoding(
     Errors: SourceError: source.damaged_table; source.encoding, source.encoding_names where something
             decodes in no encoding; source.encoding_unclear where several read equally well;
             source.encoding_declared where the bytes clearly say another than the contract;
-            source.encoding_mixed where rows are in different ones; source.encoding_unknown.
+            source.encoding_mixed where rows are in different ones; source.garbled where the text was
+            misread before it was saved as UTF-8; source.encoding_unknown.
     Source: docs/sources.md, 7 (file habits).
     """
     table = read_dbf_header(path)
     notes: list[Note] = []
     stated = _stated(path, table, declared, notes)
     several = [name for _, name in stated if not is_one_byte(name)]
-    case = _Case(path.name, stated, declared != "auto", Evidence(several), Evidence(several), notes)
-    case.known = _known_in(table.names, known)
+    case = _Case(
+        path.name,
+        stated,
+        declared != "auto",
+        Evidence(several),
+        Evidence(several),
+        notes,
+        _known_in(table.names, known),
+    )
     labels = [_label(name, [*several, *DECIDABLE]) for name in table.names]
     full = np.array([len(name) >= _NAME_BYTES for name in table.names], dtype=bool)
     high = [i for i, name in enumerate(table.names) if not name.isascii()]
@@ -355,6 +365,7 @@ def _decide(case: _Case) -> Reading:
         raise _refusal(case, names)
     chosen = Reading(by_names or by_values or "utf-8", by_values or by_names or "utf-8")
     _hold_against_each_other(case, chosen)
+    _refuse_garbled(case, chosen)
     _tell(case, chosen)
     return Reading(chosen.names, chosen.values, tuple(case.notes))
 
@@ -405,6 +416,40 @@ def _hold_against_each_other(case: _Case, chosen: Reading) -> None:
     # names that clearly say another encoding leave no room for values that only a statement decides
     if len(case.values.contenders()) > 1 and chosen.names in case.values.contenders():
         raise _unclear(case, case.values)
+
+
+def _refuse_garbled(case: _Case, chosen: Reading) -> None:
+    """Refuse UTF-8 that another program made of bytes which it read in a wrong encoding."""
+    seen = case.names if case.values.is_ascii else case.values
+    if seen.is_ascii or (chosen.names if seen is case.names else chosen.values) != "utf-8":
+        return
+    texts = [decode_value(value, "utf-8") for value in seen.samples]
+    for wrong in _MISREAD_IN:
+        # half a character at the end has become a question mark
+        raw = [t.rstrip("?\ufffd ").encode(wrong, "ignore") for t in texts]
+        raw = [value for value in raw if not value.isascii()]
+        again = Evidence()
+        again.add(raw, lambda _: (0, _NO_FIELD), np.ones(len(raw), dtype=bool))
+        near = again.contenders()
+        if (
+            len(near) != 1
+            or near[0] not in DECIDABLE
+            or near[0] == wrong
+            or len(raw) < len(texts) / 2
+        ):
+            continue
+        if is_one_byte(wrong) and reads_in_one_byte(raw, wrong):
+            continue
+        shown = max(seen.shown, key=len, default=b"")
+        raw_shown = decode_value(shown, "utf-8").rstrip("?").encode(wrong, "ignore")
+        raise SourceError(
+            "source.garbled",
+            file=case.file,
+            reading=_run(shown, "utf-8") or "-",
+            meant=_run(raw_shown, near[0]) or "-",
+            stated=_shown(wrong),
+            decided=_shown(near[0]),
+        )
 
 
 def _tell(case: _Case, chosen: Reading) -> None:

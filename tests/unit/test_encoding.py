@@ -363,6 +363,30 @@ def test_text_that_was_destroyed_before_is_noted(tmp_path):
         assert note.params["row"] == 5
 
 
+@pytest.mark.parametrize(
+    ("meant", "read_as", "decided"),
+    [
+        ("utf-8", "gb18030", "UTF-8"), ("gbk", "latin-1", "GB18030"), ("big5", "latin-1", "Big5"),
+    ],
+)  # fmt: skip
+def test_text_that_was_misread_and_saved_is_refused(tmp_path, meant, read_as, decided):
+    texts = OLD if meant == "big5" else ADDRESSES
+    garbled = [t.encode(meant).decode(read_as, "replace").replace("\ufffd", "?") for t in texts]
+    path = values(tmp_path / "a.dbf", garbled, "utf-8", width=120)
+    error = refusal(dbf_encoding, path, "auto")
+    csv = tmp_path / "a.csv"
+    csv.write_text("\n".join(garbled), encoding="utf-8-sig")
+    assert error.code == refusal(text_encoding, csv, "auto").code == "source.garbled"
+    assert error.params["decided"] == decided
+    assert any(text.startswith(str(error.params["meant"])) for text in texts)
+
+
+def test_text_full_of_control_characters_is_refused(tmp_path):
+    garbled = [text.encode().decode("latin-1") for text in ADDRESSES]
+    path = values(tmp_path / "a.dbf", garbled, "utf-8", width=120)
+    assert refusal(dbf_encoding, path, "auto").code in {"source.garbled", "source.encoding_unclear"}
+
+
 # ---- Other languages ---------------------------------------------------------------------------
 
 FRENCH = ["Orléans", "Évreux", "Châlons-sur-Saône", "Besançon", "où l'été naît", "Île-de-France"]
