@@ -270,6 +270,7 @@ def _load(
             progress(source.name, rows, layer.row_total)
         if rows == 0:
             raise SourceError("source.empty", file=source.name, layer=layer.name)
+        _tell_of_layer(cursor, delivery, delivery_id, layer)
         cursor.execute("ANALYZE stage")
         _set_aside_outside_scope(cursor, delivery, delivery_id)
         _set_aside_duplicates(cursor, delivery, delivery_id)
@@ -534,6 +535,49 @@ def _stage(
         subject_key=key.fillna("#" + issues["row_number"].astype("str")),
     )
     copy_frame(driver, sql.Identifier("ops", "issue"), named)
+
+
+# What is only told; other notes are warnings.
+_TOLD = ("note.", "encoding.one_byte", "encoding.names_differ", "crs.parameters_used", "crs.on_held")
+
+
+def _tell_of_layer(
+    cursor: psycopg.Cursor[Any], delivery: Delivery, delivery_id: int, layer: OpenLayer
+) -> None:
+    """Keep what the reader says of the whole layer, and why rows have no shape where it knows."""
+    cursor.executemany(
+        """
+        INSERT INTO ops.issue (step, rule, severity, feed, subject_key, delivery_id, params)
+        VALUES (%(step)s, %(rule)s, %(severity)s, %(feed)s, %(file)s, %(delivery_id)s, %(params)s::jsonb)
+        """,
+        [
+            {
+                "step": STEP,
+                "rule": code,
+                "severity": "notice" if code.startswith(_TOLD) else "warning",
+                "feed": delivery.source.feed,
+                "file": delivery.source.name,
+                "delivery_id": delivery_id,
+                "params": json.dumps(params, ensure_ascii=False, default=str),
+            }
+            for code, params in layer.notes
+        ],
+    )
+    cursor.executemany(
+        """
+        UPDATE ops.issue AS i SET rule = %(rule)s, params = %(params)s::jsonb
+        WHERE i.delivery_id = %(delivery_id)s AND i.row_number = %(row)s AND i.rule = 'geometry.missing'
+        """,
+        [
+            {
+                "rule": code,
+                "params": json.dumps(params, ensure_ascii=False, default=str),
+                "delivery_id": delivery_id,
+                "row": row,
+            }
+            for row, code, params in layer.row_issues
+        ],
+    )
 
 
 def _set_aside_outside_scope(

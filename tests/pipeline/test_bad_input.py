@@ -114,9 +114,21 @@ def test_feed_without_its_key_column(diqi: Diqi) -> None:
 
 
 def test_layer_without_crs(diqi: Diqi) -> None:
-    land(diqi, "ZD.shp").to_file(diqi.deliver("ZD.shp"), encoding="gb18030")
+    """The zone is told by land that is held, where that leaves one alone; else the layer is refused."""
+    layer = land(diqi, "ZD.shp")
+    far = layer.set_geometry(layer.translate(yoff=400_000))
+    far.to_file(diqi.deliver("ZD.shp"), encoding="gb18030")
     diqi.deliver("ZD.prj").unlink()
     diqi.refuses(4, "ZD.shp", "CRS")
+    layer.to_file(diqi.deliver("ZD.shp"), encoding="gb18030")
+    diqi.deliver("ZD.prj").unlink()
+    done = diqi("run", "--as-of", NIGHT)
+    assert done.returncode == 0, done.stderr
+    told = diqi.township.query(
+        "SELECT rule, message FROM layers.data_issue WHERE rule LIKE 'crs.%'"
+    )
+    assert [rule for rule, _ in told] == ["crs.decided_by_place"]
+    assert "EPSG:4549" in told[0][1]
 
 
 def test_layer_with_wrong_crs(diqi: Diqi) -> None:
@@ -129,7 +141,7 @@ def test_layer_with_wrong_crs(diqi: Diqi) -> None:
 def test_layer_of_another_place(diqi: Diqi) -> None:
     """The right CRS by name, coordinates a thousand kilometres away."""
     wrong = land(diqi, "ZD.shp")
-    wrong = wrong.set_geometry(wrong.translate(xoff=40_000_000))
+    wrong = wrong.set_geometry(wrong.translate(yoff=1_000_000))
     wrong.to_file(diqi.deliver("ZD.shp"), encoding="gb18030")
     diqi.refuses(4, "ZD.shp")
 
@@ -219,9 +231,16 @@ def test_gate_stops_a_delivery_that_lost_its_rows(diqi: Diqi) -> None:
     assert accepted == "the survey office confirmed it"
 
 
-def test_gate_stops_land_in_the_zone_next_door(diqi: Diqi) -> None:
-    """Every row is right, every code is known, and nothing lies where it should."""
+def test_land_in_the_zone_next_door(diqi: Diqi) -> None:
     parcels = land(diqi, "ZD.shp").set_crs("EPSG:4548", allow_override=True)
+    parcels.to_file(diqi.deliver("ZD.shp"), encoding="gb18030")
+    diqi.refuses(4, "ZD.shp", "EPSG:4548", "EPSG:4549")
+
+
+def test_gate_stops_land_that_lies_beside_itself(diqi: Diqi) -> None:
+    """Every row is right, every code is known, and nothing lies where it should."""
+    parcels = land(diqi, "ZD.shp")
+    parcels = parcels.set_geometry(parcels.translate(xoff=5_000))
     parcels.to_file(diqi.deliver("ZD.shp"), encoding="gb18030")
     diqi.refuses(5, "coverage", "diqi load --withdraw")
 
