@@ -266,7 +266,7 @@ def decide_crs(
 
     What contract or file say holds, as long as the coordinates can be of that system: a zone
     number in front of eastings, or its absence, and swapped axes are mended and noted; another
-    zone, another kind of coordinates and another place are refused. Where nothing is said, all
+    zone, another kind of coordinates and a place far from all known land are refused. Where nothing is said, all
     readings are tried that the size of the coordinates allows, as CGCS2000, and the only one that
     lies on known land is taken; ``detect`` takes a zone number or degrees without known land.
 
@@ -433,8 +433,8 @@ def _zone_label(zone: Zone) -> str:
 
 
 def _elsewhere(decision: Decision, boxes: _Coordinates) -> bool:
-    """Whether the layer lies far from held land, but in another zone would lie on it."""
-    return not _on_known(decision, boxes) and bool(_other_zones(decision, boxes))
+    """Whether most of the layer lies far from all land of the county that is known."""
+    return not _on_known(decision, boxes)
 
 
 def _on_known(decision: Decision, boxes: _Coordinates) -> bool:

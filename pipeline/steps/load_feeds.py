@@ -167,10 +167,13 @@ def land_held(cursor: psycopg.Cursor[Any]) -> Known:
     cursor.execute(
         """
         WITH place AS (
-          SELECT box2d(a.geom) AS box FROM core.area AS a WHERE a.to_run IS NULL AND a.geom IS NOT NULL
+          SELECT box2d(a.geom) AS box, a.kind
+          FROM core.area AS a
+          WHERE a.to_run IS NULL AND a.geom IS NOT NULL
         ), patch AS (
-          SELECT ST_Extent(p.geom) AS box FROM core.patch AS p
-          WHERE p.to_run IS NULL AND NOT EXISTS (SELECT 1 FROM place)
+          SELECT ST_Extent(p.geom) AS box
+          FROM core.patch AS p
+          WHERE p.to_run IS NULL AND NOT EXISTS (SELECT 1 FROM place AS a WHERE a.kind = 'township')
           GROUP BY p.township_code
         )
         SELECT ST_XMin(b.box), ST_YMin(b.box), ST_XMax(b.box), ST_YMax(b.box)

@@ -124,10 +124,11 @@ def test_layer_without_crs(diqi: Diqi) -> None:
     diqi.deliver("ZD.prj").unlink()
     done = diqi("run", "--as-of", NIGHT)
     assert done.returncode == 0, done.stderr
-    told = diqi.township.query(
-        "SELECT rule, message FROM layers.data_issue WHERE rule LIKE 'crs.%'"
-    )
-    assert [rule for rule, _ in told] == ["crs.decided_by_place"]
+    with diqi.township.engine.connect() as connection:
+        told = connection.execute(
+            text("SELECT rule, message FROM layers.data_issue WHERE rule LIKE 'crs.%'")
+        ).all()
+    assert [rule for rule, _ in told] == ["crs.decided_by_place", "crs.on_held_land"]
     assert "EPSG:4549" in told[0][1]
 
 
