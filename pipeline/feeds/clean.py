@@ -32,12 +32,13 @@ from pipeline.domain.codes import (
 from pipeline.domain.names import normalise_address, normalise_name
 from pipeline.domain.quantities import half_up, parse_date, parse_number, to_m2
 from pipeline.domain.text import blank_to_na, fold, map_unique
+from pipeline.domain.units import UNIT_BASE
 from pipeline.errors import CrsError
 from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.contracts import Column, Contract, County, Internal
 from pipeline.feeds.crs import check_place, reprojection
 from pipeline.feeds.geometry import Shapes, clean_points, clean_polygons
-from pipeline.feeds.headings import UNIT_BASE, normalise_heading
+from pipeline.feeds.headings import normalise_heading
 
 # Part of every contract hash: raise it when the same delivery would give other rows.
 CLEANING_VERSION = 1

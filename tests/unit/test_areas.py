@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -178,9 +179,7 @@ def test_a_reference_polygon_once_its_edges_are_densified() -> None:
     corners = [*case["lat_lon"], case["lat_lon"][0]]
 
     def area(count: int) -> float:
-        ring = np.concatenate(
-            [densified(*a, *b, count)[:-1] for a, b in zip(corners, corners[1:], strict=False)]
-        )
+        ring = np.concatenate([densified(*a, *b, count)[:-1] for a, b in pairwise(corners)])
         return survey_area(shapes(Polygon(ring)), "EPSG:4326")[0]
 
     coarse, fine = area(4_001), area(8_001)
@@ -222,7 +221,7 @@ def test_the_reference_areas_under_geodesics() -> None:
     ],
 )
 def test_plane_area_over_its_scale_is_the_survey_area(crs: str, x: float, y: float) -> None:
-    drawn = np.random.default_rng(4).uniform(-90_000, 90_000, (60, 2)) + (x, y)
+    drawn = np.random.default_rng(4).uniform(-90_000, 90_000, (60, 2)) + np.array([x, y])
     squares = shapely.box(drawn[:, 0] - 30, drawn[:, 1] - 30, drawn[:, 0] + 30, drawn[:, 1] + 30)
     scale = areal_scale(drawn[:, 0], drawn[:, 1], crs)
     found = shapely.area(squares) / scale
