@@ -92,6 +92,24 @@ def areal_scale(x: Floats, y: Floats, crs: str | pyproj.CRS) -> Floats:
     return scale
 
 
+def areal_scale_at(longitude: Floats, latitude: Floats, crs: str | pyproj.CRS) -> Floats:
+    """How much larger a small area is in a CRS than on its ellipsoid, place by place.
+
+    Shape:  n longitudes and n latitudes in; n ratios out, NaN where the CRS has no place.
+    Units:  degrees in; (CRS unit)2 per m2 out: of a geographic CRS square degrees.
+    CRS:    projected or geographic; the degrees are those of its datum.
+    Errors: ValueError where the CRS has no ellipsoid.
+    Source: docs/sources.md, 3.3; radii of curvature, Snyder 1987, 4-18 and 4-20.
+    """
+    system = pyproj.CRS.from_user_input(crs)
+    if system.is_geographic:
+        return _square_degrees(latitude, system)
+    factors = pyproj.Proj(system).get_factors(longitude, latitude)
+    unit = system.axis_info[0].unit_conversion_factor
+    scale = np.asarray(factors.areal_scale, dtype=np.float64) / unit**2
+    return np.where(np.isfinite(scale) & (scale > 0), scale, np.nan)
+
+
 @lru_cache(maxsize=64)
 def _scale_terms(crs: str, x: float, y: float) -> Floats | None:
     """Chebyshev terms of the areal scale in a box, None where part of the box has no place."""
@@ -109,12 +127,25 @@ def _scale_terms(crs: str, x: float, y: float) -> Floats | None:
 
 def _exact_scale(x: Floats, y: Floats, plane: pyproj.CRS) -> Floats:
     """The areal scale of a projection, place by place; in units of the CRS."""
-    projection = pyproj.Proj(plane)
     longitude, latitude = _to_degrees(plane).transform(x, y)
-    factors = projection.get_factors(longitude, latitude)
-    unit = plane.axis_info[0].unit_conversion_factor
-    scale = np.asarray(factors.areal_scale, dtype=np.float64) / unit**2
-    return np.where(np.isfinite(scale) & (scale > 0), scale, np.nan)
+    return areal_scale_at(longitude, latitude, plane)
+
+
+def _square_degrees(latitude: Floats, crs: pyproj.CRS) -> Floats:
+    """Square degrees per square metre."""
+    major, square = _ellipsoid(crs)
+    phi = np.radians(latitude)
+    root = 1 - square * np.sin(phi) ** 2
+    meridian, parallel = major * (1 - square) / root**1.5, major * np.cos(phi) / np.sqrt(root)
+    return np.asarray(np.degrees(1) ** 2 / (meridian * parallel), dtype=np.float64)
+
+
+def _ellipsoid(crs: pyproj.CRS) -> tuple[float, float]:
+    """Semi-major axis, and the square of the eccentricity."""
+    if crs.ellipsoid is None:
+        raise ValueError(f"no ellipsoid: {crs.name}")
+    inverse = crs.ellipsoid.inverse_flattening
+    return crs.ellipsoid.semi_major_metre, (2 - 1 / inverse) / inverse if inverse else 0.0
 
 
 @lru_cache(maxsize=64)
@@ -130,9 +161,7 @@ def _equal_area(points: Floats, crs: pyproj.CRS) -> tuple[Floats, Floats]:
     """Points on the cylinder that keeps areas: longitude and height in metres of either."""
     way = _to_degrees(crs)
     x, y = way.transform(points[:, 0], points[:, 1])
-    assert crs.ellipsoid is not None  # noqa: S101 - _to_degrees has seen to it
-    major, inverse = crs.ellipsoid.semi_major_metre, crs.ellipsoid.inverse_flattening
-    square = (2 - 1 / inverse) / inverse if inverse else 0.0
+    major, square = _ellipsoid(crs)
     sine = np.sin(np.radians(y))
     root = np.sqrt(square)
     outer = np.arctanh(root * sine) / root if square else sine

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.domain.text import DASHES, SPACES, blank_to_na, fold, map_unique
+from pipeline.domain.text import DASHES, SPACES, blank_to_na, fold, is_plain, map_unique
 
 CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 CREDIT_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
@@ -64,7 +64,9 @@ def clean_code(s: pd.Series, *, drop_hyphens: bool = False) -> pd.Series:
     Errors: none.
     Source: docs/sources.md, 4.1 (parcel codes), default chosen.
     """
-    text = fold(s).str.replace(SPACES, "", regex=True).str.upper()
+    text = fold(s)
+    if not is_plain(text, upper=True):
+        text = text.str.replace(SPACES, "", regex=True).str.upper()
     if drop_hyphens:
         text = text.str.replace(_ANY_DASH, "", regex=True)
     return blank_to_na(text)

@@ -7,7 +7,7 @@ between. The one form of decimal text is ``-?digits[.digits]`` without leading o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.domain.text import DASHES, fold, map_unique
+from pipeline.domain.text import DASHES, as_text, fold, map_unique, matches
 
 MU_M2: Final = Fraction(2000, 3)
 
@@ -45,8 +45,8 @@ _NUMBER = re.compile(
 )
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 # Plain digits without needless zeros, and such a number with no more decimals than are stored.
-_CANONICAL = re.compile(r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]")
-_STORED = re.compile(r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]{0,3}[1-9]")
+_CANONICAL = r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]"
+_STORED = r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]{0,3}[1-9]"
 
 _DATE_YEAR = "(?P<year>1[89][0-9]{2}|2[0-9]{3}|9999)"
 _DATE_TIME = r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?"
@@ -102,10 +102,21 @@ def parse_number(s: pd.Series) -> pd.DataFrame:
     Errors: none.
     Source: docs/sources.md, 7.
     """
-    text = fold(s).str.replace("\u2212", "-", regex=False)
-    text = text.where(~text.str.fullmatch(_NOTHING))
-    value = _map_others(text, _CANONICAL, _decimal_text)
-    return pd.DataFrame({"value": value, "problem": _problem(text, value, "not_a_number")})
+    text = fold(s)
+    odd = ~matches(text, _CANONICAL) & text.notna().to_numpy(dtype=bool)
+    problem = pd.Series(pd.NA, s.index, dtype="str").mask(text.isna(), "missing")
+    if not odd.any():
+        return pd.DataFrame({"value": text, "problem": problem})
+    typed = text[odd].str.replace("\u2212", "-", regex=False)
+    typed = typed.where(~typed.str.fullmatch(_NOTHING).fillna(value=False))
+    read = map_unique(typed, _decimal_text)
+    value = text.mask(odd, _spread(odd, read))
+    return pd.DataFrame(
+        {
+            "value": value,
+            "problem": problem.mask(odd, _spread(odd, _problem(typed, read, "not_a_number"))),
+        }
+    )
 
 
 def parse_quantity(s: pd.Series, units: Mapping[str, str]) -> pd.DataFrame:
@@ -197,6 +208,18 @@ def to_m2(value: pd.Series, unit: str) -> pd.Series:
     return _convert(value, unit, _AREA_UNITS)
 
 
+def m2_in(unit: str) -> Fraction:
+    """Square metres in one unit of area.
+
+    Shape:  one unit code in; one number out.
+    Units:  m2.
+    CRS:    none (no geometry).
+    Errors: KeyError on what is no unit of area (a caller's bug).
+    Source: docs/sources.md, 6.
+    """
+    return _AREA_UNITS[unit]
+
+
 def to_yuan(value: pd.Series, unit: str) -> pd.Series:
     """Convert money to yuan, exactly, rounded half up to 4 decimals at the end.
 
@@ -236,16 +259,6 @@ def truncate_pct(ratio: Decimal | Fraction) -> str:
     """
     exact = Fraction(ratio)
     return f"{_scaled(floor(abs(exact) * 10_000), 2, exact < 0):f} %"
-
-
-def _map_others(
-    text: pd.Series, good: re.Pattern[str], function: Callable[[str], str | None]
-) -> pd.Series:
-    """Apply a function to the texts that are not in a good form already."""
-    is_good = text.str.fullmatch(good).fillna(value=True).astype(bool)
-    if is_good.all():
-        return text
-    return text.where(is_good, map_unique(text.mask(is_good), function))
 
 
 def _decimal_text(text: str) -> str | None:
@@ -370,8 +383,11 @@ def _convert(value: pd.Series, unit: str, units: dict[str, Fraction]) -> pd.Seri
         stored = (2 * int(whole + part) * over * shift + parts // 2) // parts
         return _canonical(_scaled(stored, _STORED_DIGITS, text.startswith("-")))
 
-    value = value.astype("str")
-    return _map_others(value, _STORED, convert) if over == under else map_unique(value, convert)
+    value = as_text(value)
+    if over != under:
+        return map_unique(value, convert)
+    odd = ~matches(value, _STORED) & value.notna().to_numpy(dtype=bool)
+    return value.mask(odd, _spread(odd, map_unique(value[odd], convert))) if odd.any() else value
 
 
 def _scaled(units: int, digits: int, negative: bool) -> Decimal:

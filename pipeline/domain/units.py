@@ -64,6 +64,27 @@ UNIT_BASE = {
     "tonne": ("tonne", 0),
     "person": ("person", 0),
 }
+# How people are told of a unit, in either language.
+UNIT_TITLES = {
+    "m2": "平方米 m2",
+    "mu": "亩 mu",
+    "ha": "公顷 ha",
+    "km2": "平方公里 km2",
+    "ft2": "平方英尺 ft2",
+    "ft2_us": "平方英尺 ft2_us",
+    "yuan": "元 yuan",
+    "qian_yuan": "千元 qian_yuan",
+    "wan_yuan": "万元 wan_yuan",
+    "yi_yuan": "亿元 yi_yuan",
+    "kwh": "千瓦时 kWh",
+    "mwh": "兆瓦时 MWh",
+    "wan_kwh": "万千瓦时 wan_kwh",
+    "tce": "吨标准煤 tce",
+    "wan_tce": "万吨标准煤 wan_tce",
+    "kg": "千克 kg",
+    "tonne": "吨 t",
+    "person": "人 person",
+}
 
 
 @cache

@@ -242,7 +242,8 @@ class TestDate:
         assert one(parse_date(text(typed), serial=True)) == (None, "not_a_date")
 
     @settings(deadline=None)
-    @given(st.dates(date(1904, 1, 2), date(2999, 12, 31)))
+    # below, a count with a time of day looks like a year and a month
+    @given(st.dates(date(1913, 1, 1), date(2999, 12, 31)))
     def test_the_other_serial_calendar_agrees_with_openpyxl(self, day: date) -> None:
         typed = to_excel(datetime.combine(day, datetime.min.time()), CALENDAR_MAC_1904)
         found = parse_date(text(f"{typed:.0f}", f"{typed + 0.5:.1f}"), serial=True, since_1904=True)
