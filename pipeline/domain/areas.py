@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 Shapes = npt.NDArray[np.object_]
 
 _POLYGONS: Final = (3, 6)
+_WEB: Final = "Popular Visualisation Pseudo Mercator"
 # The scale of a projection is smooth: over a box of this half width a polynomial of this degree in
 # either direction gives it to 1e-11 (tests/unit/test_areas.py).
 _NEAR_M: Final = 100_000.0
@@ -104,6 +105,12 @@ def areal_scale_at(longitude: Floats, latitude: Floats, crs: str | pyproj.CRS) -
     system = pyproj.CRS.from_user_input(crs)
     if system.is_geographic:
         return _square_degrees(latitude, system)
+    operation = system.coordinate_operation
+    if operation is not None and operation.method_name == _WEB:
+        # the web's map takes the ellipsoid for a sphere, as PROJ's factors do
+        major, _ = _ellipsoid(system)
+        stretched = _square_degrees(latitude, system) / np.cos(np.radians(latitude))
+        return np.asarray(stretched * np.radians(major) ** 2)
     factors = pyproj.Proj(system).get_factors(longitude, latitude)
     unit = system.axis_info[0].unit_conversion_factor
     scale = np.asarray(factors.areal_scale, dtype=np.float64) / unit**2

@@ -116,7 +116,7 @@ class AreaChecker:
         looks = look_of(figure[places], expected)
         is_unit = (looks != "") & (looks != said)
         looks[~is_unit] = ""
-        zones = self._zones(given, ellipsoid, x[beyond], y[beyond])
+        zones = self._zones(given, figure[places], ellipsoid, x[beyond], y[beyond])
         zones[is_unit] = ""
         much = np.abs(given - expected) > float(self._limits.error_share) * expected
         rule = np.where(much, MUCH, SOME).astype(object)
@@ -142,7 +142,9 @@ class AreaChecker:
         other = self._other_plane or self._plane
         return np.asarray(ellipsoid * areal_scale_at(*self._to_degrees.transform(x, y), other))
 
-    def _zones(self, given: _Numbers, ellipsoid: _Numbers, x: _Numbers, y: _Numbers) -> _Objects:
+    def _zones(
+        self, given: _Numbers, figure: _Numbers, ellipsoid: _Numbers, x: _Numbers, y: _Numbers
+    ) -> _Objects:
         """The plane in which areas seem to have been taken, empty where it is none that is known."""
         found = np.full(len(given), "", dtype=object)
         if len(given) == 0:
@@ -151,8 +153,11 @@ class AreaChecker:
         near = np.maximum(_ALIKE_PLANE, _ROUNDING_M2 / ellipsoid)
         for label, plane in self._planes.items():
             expected = ellipsoid * areal_scale_at(longitude, latitude, plane)
-            alike = _ALIKE_DEGREES if label == _DEGREES else near
-            found[(np.abs(given - expected) < alike * expected) & (found == "")] = label
+            alike = np.abs(given - expected) < near * expected
+            if label == _DEGREES:
+                # too small to be left of by the time it is square metres
+                alike = np.abs(figure - expected) < _ALIKE_DEGREES * expected
+            found[alike & (found == "")] = label
         return found
 
     @cached_property
@@ -217,7 +222,7 @@ def _params(
     given: float, plane: float, ellipsoid: float, expected: float, unit: str, zone: str
 ) -> str:
     said: dict[str, object] = {
-        "official": round(given, 6 if zone == _DEGREES else 2),
+        "official": round(given, 2),
         "plane": round(plane, 2),
         "ellipsoid": round(ellipsoid, 2),
         "difference": round(given - expected, 2),

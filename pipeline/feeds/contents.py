@@ -21,7 +21,7 @@ from pipeline.feeds.headings import normalise_heading
 
 # What a JSON string cannot hold as it is.
 _JSON_SPECIAL = r'["\\\x00-\x1f]'
-_SPACE, _QUOTE, _BACKSLASH = 0x20, 0x22, 0x5C
+_SPACE = 0x20
 # Between name and value of a column, between columns, between columns and shape.
 _VALUE, _COLUMN, _SHAPE = "\x1f", "\x1e", b"\x1d"
 
@@ -129,7 +129,8 @@ def extra_of(batch: RawBatch, layer: OpenLayer, contract: Contract) -> pd.Series
 def _labelled(before: str, text: pd.Series) -> pa.Array:
     """Texts as JSON strings behind their label; nearly all of them need no more than quotes."""
     plain, data = as_arrow(text), bytes_of(text)
-    if ((data < _SPACE) | (data == _QUOTE) | (data == _BACKSLASH)).any():
+    raw = data.tobytes()
+    if len(data) and (data.min() < _SPACE or b'"' in raw or b"\\" in raw):
         is_special = pc.fill_null(pc.match_substring_regex(plain, _JSON_SPECIAL), fill_value=False)
         special = [
             json.dumps(value, ensure_ascii=False)[1:-1]

@@ -56,7 +56,7 @@ _WITHOUT_FIGURE = "共同共有|按份共有|其[他它]共有"
 _LAST_YEAR = 9999
 _SPACE, _DELETE = 0x20, 0x7F
 # A point, an exponent.
-_MARKS_OF_NUMBERS = tuple(b".Ee")
+_MARKS_OF_NUMBERS = (b".", b"E", b"e")
 # A number of a cell has this many digits that are certain.
 _LONG_NUMBER = "[0-9]{16,}"
 

@@ -216,9 +216,10 @@ def _only_polygons(shapes: _Objects) -> _Objects:
 
 def _has_nan(shapes: _Objects) -> _Mask:
     """Which shapes hold coordinates that are no numbers; what cannot be projected is infinite."""
-    points, owner = shapely.get_coordinates(shapes, return_index=True)
     result = np.zeros(len(shapes), dtype=bool)
-    result[owner[np.isnan(points).any(axis=1)]] = True
+    if np.isnan(shapely.get_coordinates(shapes)).any():
+        points, owner = shapely.get_coordinates(shapes, return_index=True)
+        result[owner[np.isnan(points).any(axis=1)]] = True
     return result
 
 

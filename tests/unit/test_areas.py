@@ -218,6 +218,7 @@ def test_the_reference_areas_under_geodesics() -> None:
         ("EPSG:4528", 40_650_000, 3_290_000),
         ("EPSG:2263", 990_000, 190_000),
         ("EPSG:3826", 250_000, 2_700_000),
+        ("EPSG:3857", 13_500_000, 3_500_000),
     ],
 )
 def test_plane_area_over_its_scale_is_the_survey_area(crs: str, x: float, y: float) -> None:
