@@ -82,10 +82,12 @@ _ROC_MONTH_FORMS = (
 # Among such dates only five figures are taken for a count of days.
 _ROC_SERIAL = re.compile(r"[0-9]{5}(?:\.[0-9]+)?")
 _WITHOUT_END = re.compile("长期(?:有效)?|永久(?:有效)?|无固定期限|无期限")
-# A bare year is no count of days.
-_SERIAL = re.compile(r"(?!(?:19|20)[0-9]{2}$)(?P<days>[0-9]{1,7})(?:\.[0-9]+)?")
+# A bare year is no count of days, nor is what has six or seven figures: it is rather a day written in
+# another calendar. The last day that there is stands for no end.
+_SERIAL = re.compile(r"(?!(?:19|20)[0-9]{2}$)(?P<days>[0-9]{1,5}|295[78][0-9]{3})(?:\.[0-9]+)?")
 _SERIAL_MAX = 2_958_465  # 9999-12-31
 _SERIAL_LEAP_BUG = 60  # spreadsheets hold 1900 for a leap year and call this day 29 February
+_SERIAL_LONG = 100_000
 _SERIAL_1904_MAX = 2_957_003  # 9999-12-31 in the other system, whose day 0 is 1904-01-01
 
 
@@ -348,9 +350,13 @@ def _roc_month(text: str) -> str | None:
 def _serial_day_1904(text: str) -> str | None:
     """Return the day of a serial number of a workbook that counts from 1904."""
     match = _SERIAL.fullmatch(text)
-    if match is None or int(match["days"]) > _SERIAL_1904_MAX:
+    if match is None or not _is_count(int(match["days"]), _SERIAL_1904_MAX):
         return None
     return (date(1904, 1, 1) + timedelta(days=int(match["days"]))).isoformat()
+
+
+def _is_count(days: int, last: int) -> bool:
+    return days < _SERIAL_LONG or days == last
 
 
 def _serial_day(text: str) -> str | None:
@@ -359,7 +365,7 @@ def _serial_day(text: str) -> str | None:
     if match is None:
         return None
     days = int(match["days"])
-    if not 1 <= days <= _SERIAL_MAX or days == _SERIAL_LEAP_BUG:
+    if days in {0, _SERIAL_LEAP_BUG} or not _is_count(days, _SERIAL_MAX):
         return None
     start = date(1899, 12, 31) if days < _SERIAL_LEAP_BUG else date(1899, 12, 30)
     return (start + timedelta(days=days)).isoformat()

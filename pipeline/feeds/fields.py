@@ -57,7 +57,7 @@ _LAST_YEAR = 9999
 _SPACE, _DELETE = 0x20, 0x7F
 # A point, an exponent.
 _MARKS_OF_NUMBERS = (b".", b"E", b"e")
-# A number of a cell has this many digits that are certain.
+# A number in a cell has no more than 15 digits that are certain.
 _LONG_NUMBER = "[0-9]{16,}"
 
 
@@ -222,7 +222,8 @@ class Fields:
         was = self._was_number(name)
         data = bytes_of(text)
         # plain text without a point or an exponent
-        marks = any((data == mark).any() for mark in _MARKS_OF_NUMBERS)
+        raw = data.tobytes()
+        marks = any(mark in raw for mark in _MARKS_OF_NUMBERS)
         if not was.any() and not marks and (len(data) == 0 or data.max() < _DELETE):
             return text
         cleaned = _once_each(text, clean_code)

@@ -208,6 +208,8 @@ def _only_polygons(shapes: _Objects) -> _Objects:
         owner = owner[inner]
     is_polygon = (shapely.get_type_id(parts) == _POLYGON) & ~shapely.is_empty(parts)
     empty = np.full(len(shapes), shapely.MultiPolygon(), dtype=object)
+    if not is_polygon.any():
+        return empty
     return np.asarray(
         shapely.multipolygons(parts[is_polygon], indices=owner[is_polygon], out=empty),
         dtype=object,
