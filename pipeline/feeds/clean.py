@@ -21,6 +21,7 @@ from pipeline.domain.quantities import parse_number
 from pipeline.domain.text import as_floats, as_text
 from pipeline.domain.units import UNIT_BASE
 from pipeline.errors import CrsError
+from pipeline.feeds.area_check import AreaFindings
 from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.cells import nothing
 from pipeline.feeds.contents import extra_of, joined, row_hashes
@@ -430,7 +431,7 @@ class _Cleaner:
                 self.findings.report(found, rule, _GEOM, params=params)
 
     def _check_areas(self, shapes: Shapes, values: dict[str, pd.Series]) -> None:
-        """Hold areas against shapes: those wrong by a factor are read as drawn, or not used."""
+        """Hold areas against the shapes of their rows."""
         usable = ~self.findings.bad & ~self.takes_out & ~shapes.is_bad
         for name, column in self.contract.columns.items():
             figures = self.fields.figures.get(name)
@@ -446,44 +447,36 @@ class _Cleaner:
                 shapes.stored,
                 shapes.area_after,
             )
-            if len(found.places) == 0:
-                continue
-            by_row = np.array([column.mixed_units == "by_row"]) & (found.unit != "")
-            by_row &= ~figures.said[found.places]
-            values[name] = self._corrected(name, values[name], found.places, found.unit, by_row)
-            dropped = found.places[found.is_wrong & ~by_row]
-            if len(dropped):
-                lost = self._rows_at(dropped)
-                values[name] = values[name].mask(lost)
-            rule, params = _blank(self.index), _blank(self.index)
-            rule[found.places] = np.where(by_row, "area.unit_by_row", found.rule)
-            params[found.places] = found.params
-            unit = _blank(self.index)
-            unit[found.places] = found.unit
-            strays = self._rows_at(found.places[found.unit != ""])
-            self.units.add_strays(name, unit, strays, self.batch.row_number)
-            text = self.fields.delivered(name)
-            for said in sorted(set(rule[found.places])):
-                severity = "notice" if said == "area.unit_by_row" else "warning"
-                rows = np.asarray(rule == said, dtype=bool)
-                self.findings.report(rows, said, name, text, severity=severity, params=params)
+            if len(found.places):
+                values[name] = self._with_areas_judged(name, column, values[name], found)
 
-    def _corrected(
-        self,
-        name: str,
-        value: pd.Series,
-        places: npt.NDArray[np.int64],
-        unit: npt.NDArray[np.object_],
-        chosen: Mask,
+    def _with_areas_judged(
+        self, name: str, column: Column, value: pd.Series, found: AreaFindings
     ) -> pd.Series:
-        """Figures of some rows in the unit that their shapes show."""
-        if not chosen.any():
-            return value
-        figures = self.fields.figures[name].value.iloc[places[chosen]]
-        read = to_base(figures, unit[chosen])
-        result = value.copy()
-        result.iloc[places[chosen]] = read.to_numpy(dtype=object)
-        return result
+        """Areas of which those wrong by a factor are read as they are drawn, or not used."""
+        figures = self.fields.figures[name]
+        is_unit = np.asarray(found.unit != "", dtype=bool)
+        # a row that names its unit is not read in another one
+        by_row = is_unit & ~figures.said[found.places] & (column.mixed_units == "by_row")
+        rule = np.where(by_row, "area.unit_by_row", found.rule).astype(object)
+        value = value.mask(self._rows_at(found.places[found.is_wrong & ~by_row]))
+        if by_row.any():
+            places = found.places[by_row]
+            read = to_base(figures.value.iloc[places], found.unit[by_row])
+            value = value.copy()
+            value.iloc[places] = read.to_numpy(dtype=object)
+        unit = np.full(len(self.index), None, dtype=object)
+        unit[found.places] = found.unit
+        strays = self._rows_at(found.places[is_unit])
+        self.units.add_strays(name, unit, strays, self.batch.row_number)
+        params = np.full(len(self.index), None, dtype=object)
+        params[found.places] = found.params
+        text = self.fields.delivered(name)
+        for said in sorted(set(rule)):
+            severity = "notice" if said == "area.unit_by_row" else "warning"
+            rows = self._rows_at(found.places[rule == said])
+            self.findings.report(rows, said, name, text, severity=severity, params=params)
+        return value
 
     def _rows_at(self, places: npt.NDArray[np.int64]) -> Mask:
         rows = self.findings.none()
@@ -527,11 +520,6 @@ class _Cleaner:
                 # a point is only a hint: the rows are kept without it
                 points[known] = shapely.Point(np.inf, np.inf)
         return points
-
-
-def _blank(index: pd.Index) -> npt.NDArray[np.object_]:
-    """No value for any row."""
-    return np.full(len(index), None, dtype=object)
 
 
 def _column(values: pd.Series | None, index: pd.Index) -> pd.Series:

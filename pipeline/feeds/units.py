@@ -82,7 +82,7 @@ class LayerUnits:
         self._layer = layer
         self._contract = contract
         self._file = file or layer.name
-        self._columns = dict(_columns_with_unit(contract, layer))
+        self._columns = dict(_columns_with_unit(contract))
         self._seen = {name: _Seen() for name in self._columns}
         self.areas = AreaChecker(county, contract.areas, source_crs)
 
@@ -156,8 +156,9 @@ class LayerUnits:
         Source: docs/sources.md, 6 (unit detection: figure over drawn area).
         """
         for name, column in self._columns.items():
-            places = self._layer.match.positions[name]
-            self._seen[name].filled += max(int(batch.columns[place].count()) for place in places)
+            places = self._layer.match.positions.get(name, ())
+            counts = (int(batch.columns[place].count()) for place in places)
+            self._seen[name].filled += max(counts, default=0)
             if column.drawn and batch.geometry is not None and not self._seen[name].is_decided:
                 self._decide(name, column, batch, batch.geometry)
 
@@ -259,20 +260,17 @@ class LayerUnits:
 
     def _heading(self, name: str) -> str:
         """A column as its file calls it."""
-        return self._layer.headings[self._layer.match.positions[name][0]]
+        places = self._layer.match.positions.get(name, ())
+        return self._layer.headings[places[0]] if places else name
 
 
-def _columns_with_unit(contract: Contract, layer: OpenLayer) -> list[tuple[str, Column]]:
-    """Delivered columns whose figures have a unit; shapes are only held against polygons."""
+def _columns_with_unit(contract: Contract) -> list[tuple[str, Column]]:
+    """Columns and indicators whose figures have a unit."""
     columns = [*contract.columns.items(), *contract.parts.items()]
     for melted in contract.melt:
         column = Column(type="number", unit=melted.unit, mixed_units=melted.mixed_units)
         columns.append((f"melt:{melted.indicator}", column))
-    return [
-        (name, column)
-        for name, column in columns
-        if column.unit is not None and name in layer.match.positions
-    ]
+    return [(name, column) for name, column in columns if column.unit is not None]
 
 
 def _most(codes: _Objects) -> str:
