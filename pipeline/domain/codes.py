@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.domain.text import DASHES, SPACES, blank_to_na, fold, map_unique
+from pipeline.domain.text import DASHES, SPACES, blank_to_na, fold, is_plain, map_unique, matches
 
 CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 CREDIT_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
@@ -24,12 +24,16 @@ _LOOKALIKES = str.maketrans("OI", "01")
 
 _PARCEL = r"[1-9][0-9]{11}[GJZ][ABSXCDEFGHWY][0-9]{5}"
 _PARCEL_START = re.compile(f"({_PARCEL})(.*)")
-_UNIT_TAIL = re.compile("(?:W0{8}|[FLQ][0-9]{8})?")
+_UNIT_FORM = "(?:W0{8}|[FLQ][0-9]{8})?"
+_UNIT_TAIL = re.compile(_UNIT_FORM)
+# Collective ownership (A) is of collective land (J) alone.
+_RIGHT_CODE = rf"[1-9][0-9]{{11}}(?:J[ABSXCDEFGHWY]|[GZ][BSXCDEFGHWY])[0-9]{{5}}{_UNIT_FORM}"
+_NO_SEQUENCE = "00000"
 
 _CREDIT_CHARACTER = f"[{CREDIT_ALPHABET}]"
-_CREDIT_BODY = re.compile(f"{_CREDIT_CHARACTER}{{17}}")
+_CREDIT_BODY = f"{_CREDIT_CHARACTER}{{17}}"
 # One authority, one type, six region digits, nine of organisation code, one check character.
-_CREDIT = re.compile(f"(?!0){_CREDIT_CHARACTER}{{2}}[0-9]{{6}}{_CREDIT_CHARACTER}{{10}}")
+_CREDIT = f"[{CREDIT_ALPHABET[1:]}]{_CREDIT_CHARACTER}[0-9]{{6}}{_CREDIT_CHARACTER}{{10}}"
 _NOT_IN_ALPHABET = -1
 
 _EXPONENT = re.compile(r"^[+-]?[0-9]+(?:\.[0-9]*)?E\+[0-9]+$|^[+-]?[0-9]\.[0-9]+E[0-9]+$")
@@ -64,7 +68,9 @@ def clean_code(s: pd.Series, *, drop_hyphens: bool = False) -> pd.Series:
     Errors: none.
     Source: docs/sources.md, 4.1 (parcel codes), default chosen.
     """
-    text = fold(s).str.replace(SPACES, "", regex=True).str.upper()
+    text = fold(s)
+    if not is_plain(text, upper=True):
+        text = text.str.replace(SPACES, "", regex=True).str.upper()
     if drop_hyphens:
         text = text.str.replace(_ANY_DASH, "", regex=True)
     return blank_to_na(text)
@@ -116,7 +122,10 @@ def internal_code(content: bytes) -> str:
 
 def _parse_national(cleaned: pd.Series) -> pd.DataFrame:
     """Read parcel codes by GB/T 37346."""
-    problem = map_unique(cleaned, _parcel_problem)
+    is_right = matches(cleaned, _RIGHT_CODE) & (cleaned.str[14:19] != _NO_SEQUENCE).to_numpy(
+        dtype=bool
+    )
+    problem = map_unique(cleaned.mask(is_right), _parcel_problem)
     repaired = map_unique(cleaned.where(problem.notna()), _lookalike_repair)
     problem = problem.mask(repaired.notna(), "letter_o_for_zero")
     problem = problem.mask(cleaned.isna(), "missing")
@@ -149,7 +158,7 @@ def check_credit_code(s: pd.Series) -> pd.DataFrame:
     cleaned = clean_code(s, drop_hyphens=True)
     repaired = cleaned.str.translate(_LOOKALIKES)
     repaired = repaired.where(repaired != cleaned)
-    in_form = cleaned.str.fullmatch(_CREDIT)
+    in_form = matches(cleaned, _CREDIT)
     problem = pd.Series(pd.NA, index=s.index, dtype="str")
     problem = problem.mask(in_form & ~_check_digit_holds(cleaned), "bad_check_digit")
     problem = problem.mask(~in_form, "bad_alphabet")
@@ -176,9 +185,8 @@ def credit_check_digit(bodies: pd.Series) -> pd.Series:
     Source: GB 32100-2015: weights 3^i mod 31, C = (31 - sum mod 31) mod 31.
     """
     text = bodies.astype("str")
-    fit = text.str.fullmatch(_CREDIT_BODY)
     result = pd.Series(pd.NA, index=bodies.index, dtype="str")
-    known = fit.to_numpy(dtype=bool)
+    known = matches(text, _CREDIT_BODY)
     if known.any():
         check = -(_credit_values(text[known], 17) @ np.array(CREDIT_WEIGHTS)) % 31
         result = pd.Series(
@@ -236,7 +244,7 @@ def _parcel_problem(code: str) -> str | None:
     if match is None:
         return "bad_form"
     parcel, tail = match.groups()
-    if parcel.endswith("00000"):
+    if parcel.endswith(_NO_SEQUENCE):
         return "zero_sequence"
     if parcel[13] == "A" and parcel[12] != "J":
         return "ownership_mismatch"
@@ -279,7 +287,7 @@ def _parse_by_pattern(cleaned: pd.Series, scheme: str) -> pd.DataFrame:
 
 def _check_digit_holds(codes: pd.Series) -> pd.Series:
     """Tell which texts have the form of a credit code and the right last character."""
-    in_form = codes.where(codes.str.fullmatch(_CREDIT))
+    in_form = codes.where(matches(codes, _CREDIT))
     return (credit_check_digit(in_form.str[:17]) == in_form.str[17:]).astype(bool)
 
 

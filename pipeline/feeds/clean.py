@@ -1,71 +1,70 @@
-"""Delivered rows into canonical rows: types, codes, units, keys, hashes, and what was wrong."""
+"""Delivered rows into canonical rows: values, keys, shapes, hashes, and what was wrong."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
-from fractions import Fraction
+from dataclasses import dataclass, field
+from datetime import date
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyproj
 import shapely
 
-from pipeline.domain.codes import (
-    check_credit_code,
-    clean_code,
-    internal_code,
-    is_float_damaged,
-    normalise_certificate,
-    parse_parcel_code,
-)
-from pipeline.domain.names import normalise_address, normalise_name
-from pipeline.domain.quantities import half_up, parse_date, parse_number, to_m2
-from pipeline.domain.text import blank_to_na, fold, map_unique
+from pipeline.domain.codes import check_credit_code, internal_code
+from pipeline.domain.quantities import parse_number
+from pipeline.domain.text import as_floats, as_text
+from pipeline.domain.units import UNIT_BASE
 from pipeline.errors import CrsError
+from pipeline.feeds.area_check import AreaFindings
 from pipeline.feeds.batch import OpenLayer, RawBatch
+from pipeline.feeds.cells import nothing
+from pipeline.feeds.contents import extra_of, joined, row_hashes
 from pipeline.feeds.contracts import Column, Contract, County, Internal
 from pipeline.feeds.crs import check_place, reprojection
-from pipeline.feeds.geometry import Shapes, clean_points, clean_polygons
-from pipeline.feeds.headings import UNIT_BASE, normalise_heading
+from pipeline.feeds.fields import Fields, to_base
+from pipeline.feeds.findings import HIDDEN, ISSUE_COLUMNS, Findings, Mask
+from pipeline.feeds.geometry import REPAIRED, Shapes, clean_points, clean_polygons, place_of
+from pipeline.feeds.units import LayerUnits
+
+__all__ = [
+    "CLEANING_VERSION",
+    "HIDDEN",
+    "MELT_STRIDE",
+    "CleanBatch",
+    "Manner",
+    "clean_batch",
+    "county_hash",
+]
 
 # Part of every contract hash: raise it when the same delivery would give other rows.
-CLEANING_VERSION = 1
+CLEANING_VERSION = 2
 
 # Records of a wide table are numbered row * 100 + place of their indicator; 0 is the row itself.
 MELT_STRIDE = 100
 
-HIDDEN = "…"
 # The column of a delivery of changes that says what a row does; the code of one that takes out.
 CHANGE = "change"
 _TAKE_OUT = "take_out"
-_DATA_YEAR = "{data_year}"
-_Mask = npt.NDArray[np.bool_]
+_GEOM = "geom"
 
-_INVISIBLE = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b-\u200f\u2060\ufeff]")
-_POINT_OR_EXPONENT = re.compile(r"[.E]")
-# Number of an identity card: personal data, never stored. Region, birthday, sequence, check.
-_IDENTITY = re.compile(
-    r"[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]"
-    r"|[1-9][0-9]{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}"
-)
-_FRACTION = re.compile(r"([0-9]+)[/／]([0-9]+)|([0-9]+)分之([0-9]+)")
-_SHARE_DIGITS = 12
-_WHOLE = "单独所有"
-_WITHOUT_FIGURE = re.compile("共同共有|按份共有|其[他它]共有")
-_LAST_YEAR = 9999
-# What a JSON string cannot hold as it is.
-_JSON_SPECIAL = r'["\\\x00-\x1f]'
+
+def _no_shapes() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "row_number": pd.Series(dtype="int64"),
+            "rule": pd.Series(dtype="str"),
+            "reason": pd.Series(dtype="str"),
+            "area_before_m2": pd.Series(dtype="float64"),
+            "area_after_m2": pd.Series(dtype="float64"),
+            "geom": pd.Series(dtype=object),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,16 @@ class CleanBatch:
 
     ``rows``: row_number, file_row, key, subject (the key as it may be shown), scope_key, part,
     row_hash, outcome, the canonical columns, geom (WKB, where the feed has one), extra (JSON). A row
-    with the outcome ``quarantined`` has no content, nor one that takes its record out. ``issues``: row_number (of the file), rule, severity, field, value, key, params
-    (JSON).
+    with the outcome ``quarantined`` has no content, nor one that takes its record out. ``issues``:
+    row_number (of the file), rule, severity, field, value, key, params (JSON). ``as_delivered``:
+    shapes that were repaired or set aside, as they came: row_number (of the file), rule, reason (in
+    the words of GEOS), areas before and after, geom (WKB).
     """
 
     rows: pd.DataFrame
     issues: pd.DataFrame
-    ISSUES: ClassVar = ("row_number", "rule", "severity", "field", "value", "key", "params")
+    as_delivered: pd.DataFrame = field(default_factory=_no_shapes)
+    ISSUES: ClassVar = ISSUE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,14 @@ class Manner:
 
 
 def clean_batch(
-    batch: RawBatch, layer: OpenLayer, contract: Contract, county: County, manner: Manner
+    batch: RawBatch,
+    layer: OpenLayer,
+    contract: Contract,
+    county: County,
+    manner: Manner,
+    *,
+    units: LayerUnits | None = None,
+    dates_1904: bool = False,
 ) -> CleanBatch:
     """Clean one batch by its contract.
 
@@ -105,19 +114,26 @@ def clean_batch(
     record out needs its key alone, and has no content. Nothing is replaced by
     guess: what would make a code valid is in the issue's ``proposal``.
 
+    ``units`` are those of the layer, which has seen the batch already; without them the batch
+    stands for itself. ``dates_1904``: the workbook counts its days from 1904.
+
     Shape:  up to 8,192 delivered rows in; as many canonical rows out, or in a wide table one per
             figure and one per row without any.
     Units:  areas in m2 (4 decimals), money in yuan, other figures in the base unit of their kind.
     CRS:    the county's.
-    Errors: none; doubts are rows of ``issues``.
+    Errors: none; doubts are rows of ``issues``. Without ``units`` SourceError
+            (units.contradicted).
     Source: docs/how-it-decides.md, section 1; the contract of the feed.
     """
-    cleaner = _Cleaner(batch, layer, contract, county, manner)
+    if units is None:
+        units = LayerUnits(layer, contract, county)
+        units.see(batch)
+    cleaner = _Cleaner(batch, layer, contract, county, manner, units, dates_1904=dates_1904)
     return cleaner.melted() if layer.match.is_melted else cleaner.plain()
 
 
 class _Cleaner:
-    """One batch on its way: columns are computed when first asked for."""
+    """One batch on its way."""
 
     def __init__(
         self,
@@ -126,30 +142,40 @@ class _Cleaner:
         contract: Contract,
         county: County,
         manner: Manner,
+        units: LayerUnits,
+        *,
+        dates_1904: bool,
     ) -> None:
         self.batch = batch
         self.layer = layer
         self.contract = contract
         self.county = county
         self.manner = manner
-        self.index = pd.RangeIndex(len(batch.row_number))
-        self.values: dict[str, pd.Series] = {}
-        self.problem: dict[str, _Mask] = {}
-        self.fatal: dict[str, _Mask] = {}
-        self.bad = np.zeros(len(self.index), dtype=bool)
-        self.issues: list[pd.DataFrame] = []
+        self.units = units
+        self.findings = Findings(contract, batch.row_number)
+        self.fields = Fields(
+            batch,
+            layer,
+            contract,
+            county,
+            self.findings,
+            units,
+            data_date=manner.data_date,
+            dates_1904=dates_1904,
+        )
+        self.index = self.fields.index
         self.takes_out = self._takes_out()
 
-    def _takes_out(self) -> _Mask:
+    def _takes_out(self) -> Mask:
         """Rows that say that their record is no more."""
         if self.manner.takes_out or not self.manner.is_changes or self.contract.change is None:
             return np.full(len(self.index), fill_value=self.manner.takes_out)
         column = self.contract.change
-        kind = self._typed(CHANGE, column, self._delivered(CHANGE))
-        unknown = self.problem.get(CHANGE, np.zeros(len(self.index), dtype=bool))
+        kind = self.fields.typed(CHANGE, column, self.fields.delivered(CHANGE))
         # a change of which nobody knows the kind is none
-        self.fatal[CHANGE] = unknown
-        self.bad |= unknown
+        unknown = self.findings.broken(CHANGE)
+        self.findings.fatal[CHANGE] = unknown
+        self.findings.bad |= unknown
         return (kind == _TAKE_OUT).to_numpy(dtype=bool)
 
     # -- a batch whose rows are records ---------------------------------------------------------
@@ -162,26 +188,34 @@ class _Cleaner:
             drawn = thread.submit(self._shapes)
             if self.contract.internal is not None:
                 self._give_codes(self.contract.internal, drawn)
-            frame = pd.DataFrame({name: self.value(name) for name in names}, index=self.index)
+            values = {name: self.fields.value(name) for name in names}
             self._check_required(names)
             self._check_county()
             self._check_part()
             shapes = drawn.result()
         if shapes is not None:
             self._report_shapes(shapes)
+            self._check_areas(shapes, values)
+        frame = pd.DataFrame(values, index=self.index)
         rows = self._assemble(frame, shapes)
         rows["file_row"] = rows["row_number"]
-        return CleanBatch(rows, self._issue_table(rows["subject"]))
+        return CleanBatch(
+            rows,
+            self.findings.table(rows["subject"]),
+            _no_shapes() if shapes is None else self._as_delivered(shapes),
+        )
 
     def _give_codes(self, internal: Internal, drawn: Future[Shapes | None]) -> None:
         """Give records without a key one of our own, and say so."""
-        code = self.value(internal.column)
-        is_blank = self._delivered(internal.column).isna() & code.isna()
+        code = self.fields.value(internal.column)
+        is_blank = self.fields.delivered(internal.column).isna() & code.isna()
         empty = is_blank.to_numpy(dtype=bool) & ~self.takes_out
         if not empty.any():
             return
         shapes = drawn.result()
-        old = self.value(internal.old_number) if internal.old_number else _nothing(self.index)
+        old = nothing(self.index)
+        if internal.old_number:
+            old = self.fields.value(internal.old_number)
         made = np.full(len(self.index), None, dtype=object)
         for place in np.flatnonzero(empty):
             if pd.notna(old[place]):
@@ -189,264 +223,125 @@ class _Cleaner:
             elif shapes is not None and shapes.delivered[place] is not None:
                 made[place] = internal_code(shapely.to_wkb(shapes.delivered[place], byte_order=1))
         given = pd.Series(made, self.index, dtype="str")
-        self.values[internal.column] = code.fillna(given)
+        self.fields.give(internal.column, code.fillna(given))
         known = given.notna().to_numpy(dtype=bool)
-        self._report(known, "row.no_code", internal.column, given, severity="notice")
+        self.findings.report(known, "row.no_code", internal.column, given, severity="notice")
 
     def _assemble(self, frame: pd.DataFrame, shapes: Shapes | None) -> pd.DataFrame:
         """Add numbers, keys, hashes and shapes; empty the content of bad rows."""
-        good = ~self.bad & ~self.takes_out
-        rows = pd.DataFrame({"row_number": self.batch.row_number}, index=self.index)
-        rows["key"] = _joined(frame, self.contract.key)
-        rows["subject"] = _joined(self._shown(frame), self.contract.key)
-        scope = self.contract.scope_column
-        rows["scope_key"] = frame[scope] if scope else _nothing(self.index)
-        rows["part"] = frame[self.contract.part] if self.contract.part else _nothing(self.index)
+        good = ~self.findings.bad & ~self.takes_out
+        key = joined(frame, self.contract.key)
+        scope, part = self.contract.scope_column, self.contract.part
         delivered = None
         if shapes is not None:
             delivered = np.asarray(shapely.to_wkb(shapes.delivered, byte_order=1), dtype=object)
-        rows["row_hash"] = _hashes(frame, delivered, good)
-        rows["outcome"] = _outcome(~self.bad)
-        rows = pd.concat([rows, _only(frame, good)], axis=1)
+        head = {
+            "row_number": self.batch.row_number,
+            "key": key,
+            "subject": self._subject(frame, key),
+            "scope_key": frame[scope] if scope else nothing(self.index),
+            "part": frame[part] if part else nothing(self.index),
+            "row_hash": row_hashes(frame, delivered, good),
+            "outcome": _outcome(~self.findings.bad),
+        }
+        rows = pd.concat([pd.DataFrame(head, self.index), _only(frame, good)], axis=1)
         if shapes is not None and delivered is not None:
             # nearly all shapes are stored as they were delivered
             stored = delivered.copy()
             other = shapes.stored != shapes.delivered
             stored[other] = shapely.to_wkb(shapes.stored[other], byte_order=1)
             stored[~good] = None
-            rows["geom"] = stored
-        rows["extra"] = self._extra().where(good, "{}")
+            rows[_GEOM] = stored
+        extra = extra_of(self.batch, self.layer, self.contract)
+        rows["extra"] = extra if good.all() else extra.where(good, "{}")
         return rows
 
-    def _shown(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The key columns, names of persons hidden; a credit code is no person."""
+    def _subject(self, frame: pd.DataFrame, key: pd.Series) -> pd.Series:
+        """Keys as they may be shown: names of persons hidden; a credit code is no person."""
+        columns = self.contract.columns
+        personal = [name for name in self.contract.key if columns[name].personal]
+        if not personal:
+            return key
         shown = frame[list(self.contract.key)].copy()
-        for name in self.contract.key:
-            if self.contract.columns[name].personal:
-                is_person = shown[name].notna() & check_credit_code(shown[name])["code"].isna()
-                shown[name] = shown[name].mask(is_person, HIDDEN)
-        return shown
+        for name in personal:
+            is_person = shown[name].notna() & check_credit_code(shown[name])["code"].isna()
+            shown[name] = shown[name].mask(is_person, HIDDEN)
+        return joined(shown, self.contract.key)
 
     # -- a wide table: one record per figure ----------------------------------------------------
 
     def melted(self) -> CleanBatch:
         """One record per filled cell of an indicator; rows that hold none are reported."""
         names = [n for n in self.contract.columns if n not in {"indicator", "value", "unit"}]
-        base = pd.DataFrame({name: self.value(name) for name in names}, index=self.index)
+        base = pd.DataFrame({name: self.fields.value(name) for name in names}, index=self.index)
         self._check_required(names)
         self._check_part()
-        numbers = pd.Series(self.batch.row_number, self.index)
+        bad = self.findings.bad
         pieces: list[pd.DataFrame] = []
         filled = np.zeros(len(self.index), dtype=bool)
         # a row that takes out and names no figure takes out all that the table has a column for
         names_none = self.takes_out.copy()
         for melted in self.contract.melt:
-            names_none &= self._delivered(f"melt:{melted.indicator}").isna().to_numpy(dtype=bool)
+            cells = self.fields.delivered(f"melt:{melted.indicator}")
+            names_none = names_none & cells.isna().to_numpy(dtype=bool)
         for place, melted in enumerate(self.contract.melt, start=1):
             name = f"melt:{melted.indicator}"
             if name not in self.layer.match.positions:
                 continue
-            column = Column(type="number", unit=melted.unit)
-            value = self._typed(name, column, self._delivered(name), label=melted.indicator)
-            is_broken = self.problem.get(name, np.zeros(len(self.index), dtype=bool))
-            chosen = (value.notna() | is_broken | names_none).to_numpy(dtype=bool) & ~self.bad
+            column = Column(type="number", unit=melted.unit, mixed_units=melted.mixed_units)
+            cells = self.fields.delivered(name)
+            value = self.fields.typed(name, column, cells, label=melted.indicator)
+            is_broken = self.findings.broken(name)
+            chosen = (value.notna().to_numpy(dtype=bool) | is_broken | names_none) & ~bad
             is_broken = is_broken & ~self.takes_out
             filled |= chosen
             piece = base.assign(
-                indicator=melted.indicator, value=value, unit=UNIT_BASE[melted.unit][0]
+                indicator=melted.indicator,
+                value=value,
+                unit=UNIT_BASE[melted.unit][0],
+                row_number=self.batch.row_number * MELT_STRIDE + place,
+                file_row=self.batch.row_number,
+                is_bad=is_broken,
+                takes_out=self.takes_out,
             )
-            piece["row_number"] = numbers * MELT_STRIDE + place
-            piece["file_row"] = numbers
-            piece["is_bad"] = is_broken
-            piece["takes_out"] = self.takes_out
             pieces.append(piece[chosen])
-            self.fatal[melted.indicator] = is_broken & chosen
-        empty = ~filled & ~self.bad
-        self._report(empty, "row.no_values", "", _nothing(self.index), severity="notice")
+            self.findings.fatal[melted.indicator] = is_broken & chosen
+        empty = ~filled & ~bad
+        self.findings.report(empty, "row.no_values", "", severity="notice")
         rest = base.assign(
-            row_number=numbers * MELT_STRIDE, file_row=numbers, is_bad=True, takes_out=False
+            row_number=self.batch.row_number * MELT_STRIDE,
+            file_row=self.batch.row_number,
+            is_bad=True,
+            takes_out=False,
         )
-        pieces.append(rest[self.bad | empty])
+        pieces.append(rest[bad | empty])
         records = pd.concat(pieces, ignore_index=True)
+        return CleanBatch(
+            self._records(records), self.findings.table(joined(base, ("enterprise_code", "year")))
+        )
+
+    def _records(self, records: pd.DataFrame) -> pd.DataFrame:
+        """Records of a wide table with their keys and hashes."""
         frame = pd.DataFrame(
-            {n: _as_str(records.get(n), records.index) for n in self.contract.columns}
+            {n: _column(records.get(n), records.index) for n in self.contract.columns}
         )
         kept = ~records["is_bad"].to_numpy(dtype=bool)
         good = kept & ~records["takes_out"].to_numpy(dtype=bool)
-        rows = records[["row_number", "file_row"]].copy()
-        rows["key"] = _joined(frame, self.contract.key)
-        rows["subject"] = _joined(self._shown(frame), self.contract.key)
-        rows["scope_key"] = _nothing(rows.index)
-        rows["part"] = frame[self.contract.part] if self.contract.part else _nothing(rows.index)
-        rows["row_hash"] = _hashes(frame, None, good)
-        rows["outcome"] = _outcome(kept)
-        rows = pd.concat([rows, _only(frame, good)], axis=1)
+        part = self.contract.part
+        key = joined(frame, self.contract.key)
+        head = {
+            "row_number": records["row_number"],
+            "file_row": records["file_row"],
+            "key": key,
+            "subject": self._subject(frame, key),
+            "scope_key": nothing(records.index),
+            "part": frame[part] if part else nothing(records.index),
+            "row_hash": row_hashes(frame, None, good),
+            "outcome": _outcome(kept),
+        }
+        rows = pd.concat([pd.DataFrame(head), _only(frame, good)], axis=1)
         rows["extra"] = "{}"
-        return CleanBatch(rows, self._issue_table(_joined(base, ("enterprise_code", "year"))))
-
-    # -- columns --------------------------------------------------------------------------------
-
-    def value(self, name: str) -> pd.Series:
-        """The cleaned values of a canonical column, a part, or a delivered heading."""
-        if name not in self.values:
-            column = self.contract.column(name)
-            if column is None:
-                self.values[name] = self._delivered(f"heading:{name}")
-            else:
-                self.values[name] = self._column(name, column)
-        return self.values[name]
-
-    def _column(self, name: str, column: Column) -> pd.Series:
-        if column.value is not None:
-            text = pd.Series(column.value, self.index, dtype="str")
-        elif column.parts:
-            text = self.value(column.parts[0])
-            for part in column.parts[1:]:
-                text = text + column.separator + self.value(part)
-        elif column.first_of:
-            text = self.value(column.first_of[0])
-            for part in column.first_of[1:]:
-                text = text.fillna(self.value(part))
-        else:
-            text = self._delivered(name)
-        is_absent = text.isna()
-        cleaned = self._typed(name, column, text)
-        if column.take is not None:
-            cleaned = cleaned.str[: column.take]
-        if column.default is not None:
-            default = column.default.replace(_DATA_YEAR, str(self.manner.data_date.year))
-            cleaned = cleaned.mask(cleaned.isna() & is_absent, default)
-        return cleaned.astype("str")
-
-    def _delivered(self, name: str) -> pd.Series:
-        """The delivered text of a column: the first alias that is filled."""
-        text = _nothing(self.index)
-        for position in self.layer.match.positions.get(name, ()):
-            text = text.fillna(blank_to_na(self.batch.columns[position].str.strip()))
-        return text
-
-    def _was_number(self, name: str) -> _Mask:
-        """Which delivered cells were numbers and may have lost digits."""
-        result = np.zeros(len(self.index), dtype=bool)
-        for position in self.layer.match.positions.get(name, ()):
-            mask = self.batch.numeric[position]
-            if mask is not None:
-                result |= mask
-        return result
-
-    def _typed(
-        self, name: str, column: Column, text: pd.Series, label: str | None = None
-    ) -> pd.Series:
-        """Clean delivered text by its type; report what cannot be read."""
-        original = text
-        if column.codes:
-            text = self._mapped(name, column, text)
-        match column.type:
-            case "text":
-                cleaned = blank_to_na(text.str.replace(_INVISIBLE, "", regex=True).str.strip())
-            case "name_key" | "address_key" | "certificate_key" | "unit_code":
-                cleaned = self._secondary(column, text)
-            case "code":
-                cleaned = self._code(name, column, text)
-            case "parcel_code":
-                found = parse_parcel_code(text, self.county.parcel_scheme)
-                self._report_problem(name, "parcel.code", original, found)
-                cleaned = found["parcel_code"]
-            case "credit_code":
-                # an identity number is personal data: it is neither kept nor reported
-                is_person = clean_code(text).str.fullmatch(_IDENTITY)
-                found = check_credit_code(text.mask(is_person.astype(bool)))
-                self._report_problem(name, "enterprise.credit_code", original, found)
-                cleaned = found["code"]
-            case "date":
-                cleaned = self._date(name, column, text)
-            case "number" | "integer" | "share":
-                cleaned = self._number(name, column, text, label or name)
-        return cleaned
-
-    def _secondary(self, column: Column, text: pd.Series) -> pd.Series:
-        """Keys that are derived from a text; what gives none is no fault."""
-        if column.type == "name_key":
-            return normalise_name(text)
-        if column.type == "address_key":
-            return normalise_address(text, self.county.address_style, self.county.address_prefixes)
-        if column.type == "certificate_key":
-            return normalise_certificate(text)
-        return parse_parcel_code(text, self.county.parcel_scheme)["unit_code"]
-
-    def _mapped(self, name: str, column: Column, text: pd.Series) -> pd.Series:
-        """Translate delivered codes; a canonical code stands for itself."""
-        known = {_code_form(code): code for code in column.codes.values()}
-        known |= {_code_form(given): code for given, code in column.codes.items()}
-        translated = map_unique(text, lambda value: known.get(_code_form(value)))
-        unknown = (text.notna() & translated.isna()).to_numpy(dtype=bool)
-        self._report(unknown, "field.unknown_code", name, text)
-        if column.otherwise is not None:
-            return translated.mask(unknown, column.otherwise)
-        self._note_problem(name, unknown)
-        return blank_to_na(translated)
-
-    def _code(self, name: str, column: Column, text: pd.Series) -> pd.Series:
-        cleaned = _once_each(text, clean_code)
-        damaged = _once_each(cleaned, is_float_damaged).fillna(value=False).to_numpy(dtype=bool)
-        # a survey code may truly end in zeros, unless it came through a number
-        shows = cleaned.str.contains(_POINT_OR_EXPONENT).fillna(value=False).to_numpy(dtype=bool)
-        damaged = damaged & (self._was_number(name) | shows)
-        self._report(damaged, "field.damaged_code", name, text)
-        self._note_problem(name, damaged)
-        cleaned = cleaned.mask(damaged)
-        is_digits = cleaned.str.fullmatch("[0-9]+").fillna(value=False).astype(bool)
-        if column.pad_left is not None:
-            cleaned = cleaned.mask(is_digits, cleaned.str.zfill(column.pad_left))
-        if column.pad_right is not None:
-            cleaned = cleaned.mask(is_digits, cleaned.str.ljust(column.pad_right, "0"))
-        return cleaned
-
-    def _date(self, name: str, column: Column, text: pd.Series) -> pd.Series:
-        found = parse_date(text, serial=self.layer.is_spreadsheet)
-        unreadable = (found["problem"] == "not_a_date").to_numpy(dtype=bool)
-        self._report(unreadable, "field.not_a_date", name, text)
-        self._note_problem(name, unreadable)
-        month_only = (found["problem"] == "month_only").to_numpy(dtype=bool)
-        self._report(month_only, "field.month_only", name, text, severity="notice")
-        value = map_unique(found["value"], _without_last_day)
-        return map_unique(value, _next_day) if column.inclusive_end else value
-
-    def _number(self, name: str, column: Column, text: pd.Series, label: str) -> pd.Series:
-        found = _parse_share(text) if column.type == "share" else parse_number(text)
-        unreadable = (found["problem"] == "not_a_number").to_numpy(dtype=bool)
-        if column.type == "integer":
-            whole = found["value"].str.fullmatch("-?[0-9]+").fillna(value=False).astype(bool)
-            unreadable = unreadable | (found["value"].notna() & ~whole).to_numpy(dtype=bool)
-        self._report(unreadable, "field.not_a_number", label, text)
-        self._note_problem(name, unreadable)
-        value = found["value"].mask(unreadable)
-        if column.unit is not None:
-            value = self._in_base_unit(name, column, value)
-        outside = _is_outside(value, column.minimum, column.maximum)
-        self._report(outside, "field.out_of_range", label, text)
-        self._note_problem(name, outside)
-        return value.mask(outside)
-
-    def _in_base_unit(self, name: str, column: Column, value: pd.Series) -> pd.Series:
-        """Convert figures by the unit of the row, else of the heading, else of the contract."""
-        stated = [self.layer.match.units.get(p) for p in self.layer.match.positions.get(name, ())]
-        usual = next((unit for unit in stated if unit), column.unit)
-        unit = pd.Series(usual, self.index, dtype="str")
-        if column.unit_column is not None:
-            given = fold(self.value(column.unit_column)).where(value.notna())
-            translated = map_unique(given, column.unit_codes.get)
-            unknown = (given.notna() & translated.isna()).to_numpy(dtype=bool)
-            self._report(unknown, "field.unknown_unit", name, given)
-            self._note_problem(name, unknown)
-            value = value.mask(unknown)
-            # a unit in the heading is read before a code that software fills in by itself
-            unit = unit if any(stated) else translated.fillna(unit)
-        result = value.copy()
-        for code in unit.dropna().unique():
-            chosen = unit == code
-            result = result.mask(chosen, _to_base(value.where(chosen), str(code)))
-        return result
+        return rows
 
     # -- rows -----------------------------------------------------------------------------------
 
@@ -456,25 +351,27 @@ class _Cleaner:
             column = self.contract.columns[name]
             if not column.required:
                 continue
-            empty = self.value(name).isna().to_numpy(dtype=bool)
+            empty = self.fields.value(name).isna().to_numpy(dtype=bool)
             if name not in self.contract.key:
                 empty = empty & ~self.takes_out
-            if not empty.any():
-                continue
-            sources = self._sources(name)
-            explained = np.zeros(len(self.index), dtype=bool)
-            for source in sources:
-                cause = empty & self.problem.get(source, explained)
-                self.fatal[source] = self.fatal.get(source, np.zeros_like(cause)) | cause
-                explained = explained | cause
-            unexplained = empty & ~explained
-            for source in sources:
-                absent = unexplained & self.value(source).isna().to_numpy(dtype=bool)
-                self._report(
-                    absent, "row.missing_value", source, _nothing(self.index), severity="error"
-                )
-                unexplained &= ~absent
-            self.bad |= empty
+            if empty.any():
+                self._explain(name, empty)
+                self.findings.bad |= empty
+
+    def _explain(self, name: str, empty: Mask) -> None:
+        """Say of rows without a required value which delivered column is the cause."""
+        sources = self._sources(name)
+        explained = self.findings.none()
+        for source in sources:
+            cause = empty & self.findings.broken(source)
+            fatal = self.findings.fatal.get(source, self.findings.none())
+            self.findings.fatal[source] = fatal | cause
+            explained = explained | cause
+        unexplained = empty & ~explained
+        for source in sources:
+            absent = unexplained & self.fields.value(source).isna().to_numpy(dtype=bool)
+            self.findings.report(absent, "row.missing_value", source, severity="error")
+            unexplained &= ~absent
 
     def _sources(self, name: str) -> list[str]:
         """The delivered columns from which a column is built, itself where it is delivered."""
@@ -488,21 +385,22 @@ class _Cleaner:
         name = self.contract.part
         if not name:
             return
-        year = pd.to_numeric(self.value(name), errors="coerce")
-        ahead = (year > self.manner.data_date.year).to_numpy(dtype=bool, na_value=False)
-        self._set_aside(ahead, "row.year_ahead", name, self.value(name))
+        ahead = as_floats(self.fields.value(name)) > self.manner.data_date.year
+        self.findings.set_aside(ahead, "row.year_ahead", name, self.fields.value(name))
 
     def _check_county(self) -> None:
         """Set aside land whose township is not one of this county."""
         name = self.contract.county_prefix
         if not name:
             return
-        code = self.value(name)
+        code = self.fields.value(name)
         foreign = code.notna() & ~code.str.startswith(self.county.code).fillna(value=True)
         if "kind" in self.contract.columns:
             # zones and parks have codes of their own
-            foreign &= self.value("kind") == "township"
-        self._set_aside(foreign.to_numpy(dtype=bool), "row.unknown_township", name, code)
+            foreign &= self.fields.value("kind") == "township"
+        self.findings.set_aside(foreign.to_numpy(dtype=bool), "row.unknown_township", name, code)
+
+    # -- shapes ---------------------------------------------------------------------------------
 
     def _shapes(self) -> Shapes | None:
         """Clean the shapes of the batch."""
@@ -515,38 +413,106 @@ class _Cleaner:
             given = np.full(len(self.index), None, dtype=object)
         if self.contract.geometry == "point":
             return clean_points(given, self.county)
-        return clean_polygons(given, self.county)
+        return clean_polygons(given, self.county, self.contract.repair)
 
     def _report_shapes(self, shapes: Shapes) -> None:
         """Say what was wrong with shapes, and set rows aside that need one."""
-        params = _areas_json(shapes)
-        for rule in sorted({str(rule) for rule in shapes.rule} - {""}):
+        params = _shape_params(shapes)
+        for rule in sorted({str(rule) for rule in pd.unique(shapes.rule)} - {""}):
             found = (shapes.rule == rule) & ~self.takes_out
-            value = _nothing(self.index)
             if rule == "geometry.missing" and not self.contract.geometry_required:
                 continue
-            if rule == "geometry.repaired":
-                kept = found & ~self.bad
-                self._report(kept, rule, "geom", value, severity="notice", params=params)
+            if rule == REPAIRED:
+                kept = found & ~self.findings.bad
+                self.findings.report(kept, rule, _GEOM, severity="notice", params=params)
             elif self.contract.geometry_required:
-                self._set_aside(found, rule, "geom", value, params)
+                self.findings.set_aside(found, rule, _GEOM, params=params)
             else:
-                self._report(found, rule, "geom", value, params=params)
+                self.findings.report(found, rule, _GEOM, params=params)
+
+    def _check_areas(self, shapes: Shapes, values: dict[str, pd.Series]) -> None:
+        """Hold areas against the shapes of their rows."""
+        usable = ~self.findings.bad & ~self.takes_out & ~shapes.is_bad
+        for name, column in self.contract.columns.items():
+            figures = self.fields.figures.get(name)
+            if column.drawn is None or figures is None:
+                continue
+            official = as_floats(values[name])
+            official[~usable] = np.nan
+            found = self.units.areas.find(
+                column,
+                as_floats(figures.value),
+                figures.unit,
+                official,
+                shapes.stored,
+                shapes.area_after,
+            )
+            if len(found.places):
+                values[name] = self._with_areas_judged(name, column, values[name], found)
+
+    def _with_areas_judged(
+        self, name: str, column: Column, value: pd.Series, found: AreaFindings
+    ) -> pd.Series:
+        """Areas of which those wrong by a factor are read as they are drawn, or not used."""
+        figures = self.fields.figures[name]
+        is_unit = np.asarray(found.unit != "", dtype=bool)
+        # a row that names its unit is not read in another one
+        by_row = is_unit & ~figures.said[found.places] & (column.mixed_units == "by_row")
+        rule = np.where(by_row, "area.unit_by_row", found.rule).astype(object)
+        value = value.mask(self._rows_at(found.places[found.is_wrong & ~by_row]))
+        if by_row.any():
+            places = found.places[by_row]
+            read = to_base(figures.value.iloc[places], found.unit[by_row])
+            value = value.copy()
+            value.iloc[places] = read.to_numpy(dtype=object)
+        unit = np.full(len(self.index), None, dtype=object)
+        unit[found.places] = found.unit
+        strays = self._rows_at(found.places[is_unit])
+        self.units.add_strays(name, unit, strays, self.batch.row_number)
+        params = np.full(len(self.index), None, dtype=object)
+        params[found.places] = found.params
+        text = self.fields.delivered(name)
+        for said in sorted(set(rule)):
+            severity = "notice" if said == "area.unit_by_row" else "warning"
+            rows = self._rows_at(found.places[rule == said])
+            self.findings.report(rows, said, name, text, severity=severity, params=params)
+        return value
+
+    def _rows_at(self, places: npt.NDArray[np.int64]) -> Mask:
+        rows = self.findings.none()
+        rows[places] = True
+        return rows
+
+    def _as_delivered(self, shapes: Shapes) -> pd.DataFrame:
+        """Shapes that are not stored as they came."""
+        places = np.flatnonzero((shapes.rule != "") & ~shapely.is_missing(shapes.given))
+        if len(places) == 0:
+            return _no_shapes()
+        return pd.DataFrame(
+            {
+                "row_number": self.batch.row_number[places],
+                "rule": pd.Series(shapes.rule[places], dtype="str"),
+                "reason": pd.Series(shapes.reason[places], dtype="str"),
+                "area_before_m2": shapes.area_before[places],
+                "area_after_m2": shapes.area_after[places],
+                "geom": shapely.to_wkb(shapes.given[places], byte_order=1),
+            }
+        )
 
     def _points(self) -> npt.NDArray[np.object_] | None:
         """Points from two delivered columns, in the county's CRS."""
         spec = self.contract.point
         if spec is None or "point:x" not in self.layer.match.positions:
             return None
-        x = pd.to_numeric(parse_number(self._delivered("point:x"))["value"], errors="coerce")
-        y = pd.to_numeric(parse_number(self._delivered("point:y"))["value"], errors="coerce")
+        x = as_floats(parse_number(self.fields.delivered("point:x"))["value"])
+        y = as_floats(parse_number(self.fields.delivered("point:y"))["value"])
         crs = self.county.crs if spec.crs == "county" else spec.crs
         way = reprojection(crs, self.county, file=self.layer.name, layer=self.layer.name)
         points = np.full(len(self.index), None, dtype=object)
         # 0, 0 is how a program writes that it does not know
-        known = (x.notna() & y.notna() & ~((x == 0) & (y == 0))).to_numpy(dtype=bool)
+        known = np.isfinite(x) & np.isfinite(y) & ~((x == 0) & (y == 0))
         if known.any():
-            coordinates = np.column_stack([x[known], y[known]]).astype(np.float64)
+            coordinates = np.column_stack([x[known], y[known]])
             try:
                 check_place(way, coordinates, file=self.layer.name, layer=self.layer.name)
                 points[known] = shapely.points(way(coordinates))
@@ -555,266 +521,39 @@ class _Cleaner:
                 points[known] = shapely.Point(np.inf, np.inf)
         return points
 
-    def _extra(self) -> pd.Series:
-        """What no canonical column takes, as JSON per row."""
-        never = {normalise_heading(name) for name in self.contract.never_stored}
-        used = self.layer.match.used
-        items = []
-        for position, heading in enumerate(self.layer.headings):
-            if position in used or not heading or normalise_heading(heading) in never:
-                continue
-            label = json.dumps(heading, ensure_ascii=False)
-            clean = self.batch.columns[position].str.replace("\0", "", regex=False)
-            coded = _json_texts(blank_to_na(clean.str.strip()))
-            items.append(pc.binary_join_element_wise(label, coded, ": "))
-        if not items:
-            return pd.Series("{}", self.index, dtype="str")
-        body = _join_filled(items, ", ")
-        wrapped = pc.binary_join_element_wise("{", body, "}", "")
-        return pd.Series(wrapped.to_pandas(), dtype="str")
 
-    # -- issues ---------------------------------------------------------------------------------
-
-    def _set_aside(
-        self,
-        rows: _Mask,
-        rule: str,
-        name: str,
-        value: pd.Series,
-        params: pd.Series | None = None,
-    ) -> None:
-        """Quarantine rows that are not quarantined yet, with an issue."""
-        fresh = rows & ~self.bad
-        self._report(fresh, rule, name, value, severity="error", params=params)
-        self.bad |= rows
-
-    def _report_problem(
-        self, name: str, rule: str, original: pd.Series, found: pd.DataFrame
-    ) -> None:
-        """Report what a code check found, with its proposal."""
-        rows = (found["problem"].notna() & (found["problem"] != "missing")).to_numpy(dtype=bool)
-        if not rows.any():
-            return
-        column = self.contract.column(name)
-        proposal = found["proposal"]
-        if column is not None and column.personal:
-            proposal = _nothing(self.index)
-        chosen = found["problem"][rows]
-        params = _nothing(self.index)
-        params[rows] = [
-            json.dumps(
-                {"problem": problem} | ({} if pd.isna(better) else {"proposal": better}),
-                ensure_ascii=False,
-            )
-            for problem, better in zip(chosen, proposal[rows], strict=True)
-        ]
-        self._report(rows, rule, name, original, params=params)
-        self._note_problem(name, rows)
-
-    def _note_problem(self, name: str, rows: _Mask) -> None:
-        self.problem[name] = self.problem.get(name, np.zeros(len(self.index), dtype=bool)) | rows
-
-    def _report(
-        self,
-        rows: _Mask,
-        rule: str,
-        name: str,
-        value: pd.Series,
-        *,
-        severity: str = "warning",
-        params: pd.Series | None = None,
-    ) -> None:
-        if not rows.any():
-            return
-        column = self.contract.column(name)
-        shown = value[rows]
-        if column is not None and column.personal:
-            shown = shown.mask(shown.notna(), HIDDEN)
-        self.issues.append(
-            pd.DataFrame(
-                {
-                    "place": np.flatnonzero(rows),
-                    "rule": rule,
-                    "severity": severity,
-                    "field": name,
-                    "value": shown.to_numpy(),
-                    "params": "{}" if params is None else params[rows].fillna("{}").to_numpy(),
-                }
-            )
-        )
-
-    def _issue_table(self, keys: pd.Series) -> pd.DataFrame:
-        """All issues of the batch; those that put their row aside become errors."""
-        if not self.issues:
-            return pd.DataFrame({name: pd.Series(dtype="str") for name in CleanBatch.ISSUES})
-        table = pd.concat(self.issues, ignore_index=True)
-        for name, rows in self.fatal.items():
-            hit = (table["field"] == name) & (table["severity"] == "warning")
-            table.loc[hit & rows[table["place"].to_numpy()], "severity"] = "error"
-        table["row_number"] = self.batch.row_number[table["place"].to_numpy()]
-        table["key"] = keys.reindex(table["place"]).to_numpy()
-        return table[list(CleanBatch.ISSUES)]
+def _column(values: pd.Series | None, index: pd.Index) -> pd.Series:
+    return nothing(index) if values is None else as_text(values)
 
 
-def _once_each(text: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
-    """Apply a function of a Series to the distinct values; NA where there is none."""
-    places, values = pd.factorize(text)
-    results = function(pd.Series(values, dtype="str"))
-    # the place of a missing value is -1, for which there is no result
-    return results.reindex(places).set_axis(text.index)
-
-
-def _nothing(index: pd.Index) -> pd.Series:
-    return pd.Series(pd.NA, index, dtype="str")
-
-
-def _outcome(good: _Mask) -> npt.NDArray[np.object_]:
+def _outcome(good: Mask) -> npt.NDArray[np.object_]:
     """What is known of the outcome before the rows are compared with those held."""
     outcome = np.full(len(good), None, dtype=object)
     outcome[~good] = "quarantined"
     return outcome
 
 
-def _only(frame: pd.DataFrame, good: _Mask) -> pd.DataFrame:
+def _only(frame: pd.DataFrame, good: Mask) -> pd.DataFrame:
     """The contents of good rows; the others are emptied."""
     return frame if good.all() else frame.where(pd.Series(good, frame.index), axis=0)
 
 
-def _as_str(values: pd.Series | None, index: pd.Index) -> pd.Series:
-    return _nothing(index) if values is None else values.astype("str")
-
-
-def _code_form(text: str) -> str:
-    """The form in which delivered codes are compared: one width, no spaces, upper case."""
-    return normalise_heading(text)
-
-
-def _joined(frame: pd.DataFrame, names: Iterable[str]) -> pd.Series:
-    """Keys: the key columns with ``|`` between them, NA where one is missing."""
-    first, *others = names
-    key = frame[first]
-    for name in others:
-        key = key + "|" + frame[name]
-    return key
-
-
-def _hashes(
-    frame: pd.DataFrame, shapes: npt.NDArray[np.object_] | None, good: _Mask
-) -> npt.NDArray[np.object_]:
-    """Hash each good row: its filled columns in the order of their names, and its shape.
-
-    An empty column leaves no trace, so a column that is added later changes no hash.
-    """
-    items = []
-    for name in sorted(frame.columns):
-        text = pa.array(frame[name], pa.string(), from_pandas=True)
-        items.append(pc.binary_join_element_wise(name, text, "\x1f"))
-    contents = _join_filled(items, "\x1e").to_pylist()
-    result = np.full(len(frame), None, dtype=object)
-    for place in np.flatnonzero(good):
-        digest = hashlib.blake2b(contents[place].encode(), digest_size=16)
-        if shapes is not None and shapes[place] is not None:
-            digest.update(b"\x1d")
-            digest.update(shapes[place])
-        result[place] = digest.digest()
-    return result
-
-
-def _join_filled(items: list[pa.Array], separator: str) -> pa.Array:
-    """Join texts row by row, leaving out what is missing."""
-    if len(items) == 1:
-        # a single item would lose its empty rows
-        return pc.fill_null(items[0], "")
-    return pc.binary_join_element_wise(*items, separator, null_handling="skip")
-
-
-def _json_texts(text: pd.Series) -> pa.Array:
-    """Texts as JSON strings; nearly all of them need no more than quotes."""
-    plain = pa.array(text, pa.string(), from_pandas=True)
-    if isinstance(plain, pa.ChunkedArray):
-        plain = plain.combine_chunks()
-    coded = pc.binary_join_element_wise('"', plain, '"', "")
-    is_special = pc.fill_null(pc.match_substring_regex(plain, _JSON_SPECIAL), fill_value=False)
-    if not pc.any(is_special).as_py():
-        return coded
-    special = [
-        json.dumps(value, ensure_ascii=False) for value in plain.filter(is_special).to_pylist()
-    ]
-    return pc.replace_with_mask(coded, is_special, pa.array(special, pa.string()))
-
-
-def _areas_json(shapes: Shapes) -> pd.Series:
-    """Areas before and after a repair, as issue parameters."""
-    texts = np.full(len(shapes.rule), None, dtype=object)
-    for place in np.flatnonzero(shapes.area_before != 0):
-        if shapes.rule[place]:
-            before, after = shapes.area_before[place], shapes.area_after[place]
-            texts[place] = json.dumps(
-                {"area_before_m2": round(before, 2), "area_after_m2": round(after, 2)}
-            )
-    return pd.Series(texts, dtype="str")
-
-
-def _to_base(value: pd.Series, unit: str) -> pd.Series:
-    """Convert decimal texts of one unit to the base unit of its kind, exactly."""
-    base, power = UNIT_BASE[unit]
-    if base == "m2":
-        return to_m2(value, unit)
-    if power == 0:
-        return value
-    return map_unique(value, lambda text: f"{Decimal(text).scaleb(power).normalize():f}")
-
-
-def _parse_share(text: pd.Series) -> pd.DataFrame:
-    """Read shares: ``0.5``, ``50%``, ``1/3``, ``3分之1``, 单独所有; columns value and problem."""
-    plain = parse_number(text)
-    read = map_unique(fold(text), _share)
-    is_joint = fold(text).str.fullmatch(_WITHOUT_FIGURE).fillna(value=False).astype(bool)
-    problem = plain["problem"].mask(read.notna() | is_joint)
-    return pd.DataFrame({"value": plain["value"].fillna(read), "problem": problem})
-
-
-def _share(text: str) -> str | None:
-    if text == _WHOLE:
-        return "1"
-    match = _FRACTION.fullmatch(text)
-    if match is not None:
-        over, under = (match[1], match[2]) if match[1] else (match[4], match[3])
-        if int(under) == 0:
-            return None
-        exact = Fraction(int(over), int(under))
-    elif text.endswith("%"):
-        number = parse_number(pd.Series([text[:-1]]))["value"][0]
-        if pd.isna(number):
-            return None
-        exact = Fraction(str(number)) / 100
-    else:
-        return None
-    return f"{half_up(exact, _SHARE_DIGITS).normalize():f}"
-
-
-def _is_outside(value: pd.Series, low: Decimal | None, high: Decimal | None) -> _Mask:
-    """Which figures lie outside their limits, exactly."""
-    # a figure beyond a limit is not within it as a binary fraction either
-    near = value.astype(float).to_numpy()
-    outside = np.zeros(len(value), dtype=bool)
-    if low is not None:
-        outside |= near <= float(low)
-    if high is not None:
-        outside |= near >= float(high)
-    for place in np.flatnonzero(outside):
-        exact = Decimal(value.iloc[place])
-        outside[place] = (low is not None and exact < low) or (high is not None and exact > high)
-    return outside
-
-
-def _without_last_day(day: str) -> str | None:
-    """A date in the year 9999 is a program's way of writing that there is no end."""
-    return None if day.startswith(str(_LAST_YEAR)) else day
-
-
-def _next_day(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+def _shape_params(shapes: Shapes) -> npt.NDArray[np.object_]:
+    """Areas before and after a repair, and what made it necessary, as issue parameters."""
+    params = np.full(len(shapes.rule), None, dtype=object)
+    for place in np.flatnonzero(shapes.problem != ""):
+        said: dict[str, object] = {
+            "problem": shapes.problem[place],
+            "area_before_m2": round(float(shapes.area_before[place]), 2),
+            "area_after_m2": round(float(shapes.area_after[place]), 2),
+        }
+        if shapes.reason[place]:
+            said["reason"] = shapes.reason[place]
+        where = place_of(shapes.reason[place])
+        if where is not None:
+            said |= {"x": round(where[0], 2), "y": round(where[1], 2)}
+        params[place] = json.dumps(said, ensure_ascii=False)
+    return params
 
 
 def county_hash(county: County) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import pyproj
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipeline.domain.units import UNIT_BASE
 from pipeline.errors import SettingsError
 
 FEEDS = (
@@ -121,8 +122,40 @@ class _Model(BaseModel):
     )
 
 
+class RepairLimits(_Model):
+    """How intricate a broken shape may be: beyond, a repair takes minutes and gigabytes.
+
+    ``vertices``: points of one shape; ``crossings``: how often its sides cross, estimated. At
+    10,000 crossings a repair takes about a second.
+    """
+
+    vertices: int = Field(default=100_000, ge=4)
+    crossings: int = Field(default=10_000, ge=1)
+
+
+class AreaLimits(_Model):
+    """How far a delivered area may be from the one that was drawn.
+
+    They agree within the larger of ``tolerance_m2`` and ``tolerance_share``; beyond ``error_share``
+    they cannot be of the same land. Up to ``stray_share`` of the figures may be in another unit
+    than their column, each of them set aside; a file with more of them is refused.
+    """
+
+    tolerance_m2: Decimal = Field(default=Decimal(1), ge=0)
+    tolerance_share: Decimal = Field(default=Decimal("0.001"), ge=0)
+    error_share: Decimal = Field(default=Decimal("0.05"), ge=0)
+    stray_share: Decimal = Field(default=Decimal("0.01"), ge=0, le=1)
+
+
 class Column(_Model):
-    """How one canonical column, or a part that others are built from, is delivered."""
+    """How one canonical column, or a part that others are built from, is delivered.
+
+    ``unit_is``: whether ``unit`` is declared, or only assumed until the drawn areas say otherwise;
+    ``mixed_units``: whether a column that mixes units is refused or read by row; ``drawn``: the rule
+    by which the figure is the area of the row's own shape; ``calendar``: of years with up to three
+    figures; ``leading_zeros``: a code that may begin with zeros, which a numeric cell loses;
+    ``fill_down``: an empty cell means the same as the cell above.
+    """
 
     type: ColumnType = "text"
     aliases: tuple[str, ...] = ()
@@ -136,6 +169,12 @@ class Column(_Model):
     unit: str | None = None
     unit_column: str | None = None
     unit_codes: dict[str, str] = {}
+    unit_is: Literal["declared", "assumed"] = "declared"
+    mixed_units: Literal["refuse", "by_row"] = "refuse"
+    drawn: Literal["ellipsoid", "plane"] | None = None
+    calendar: Literal["gregorian", "roc"] = "gregorian"
+    leading_zeros: bool = False
+    fill_down: bool = False
     codes: dict[str, str] = {}
     otherwise: str | None = None
     pad_left: int | None = Field(default=None, ge=1)
@@ -144,6 +183,13 @@ class Column(_Model):
     maximum: Decimal | None = None
     inclusive_end: bool = False
     personal: bool = False
+
+    @field_validator("unit")
+    @classmethod
+    def _known_unit(cls, unit: str | None) -> str | None:
+        if unit is not None and unit not in UNIT_BASE:
+            raise ValueError(f"no unit {unit}; known are {', '.join(UNIT_BASE)}")
+        return unit
 
     @property
     def depends_on(self) -> tuple[str, ...]:
@@ -173,6 +219,14 @@ class Melted(_Model):
     indicator: str
     aliases: tuple[str, ...]
     unit: str
+    mixed_units: Literal["refuse", "by_row"] = "refuse"
+
+    @field_validator("unit")
+    @classmethod
+    def _known_unit(cls, unit: str) -> str:
+        if unit not in UNIT_BASE:
+            raise ValueError(f"no unit {unit}; known are {', '.join(UNIT_BASE)}")
+        return unit
 
 
 class TakesOut(_Model):
@@ -225,6 +279,8 @@ class Contract(_Model):
     county_prefix: str | None = None
     encoding: str = "auto"
     crs: str = "file"
+    areas: AreaLimits = AreaLimits()
+    repair: RepairLimits = RepairLimits()
     max_bad_share: Decimal = Field(default=Decimal("0.05"), ge=0, le=1)
     min_bad_rows: int = Field(default=5, ge=0)
     columns: dict[str, Column]
@@ -298,7 +354,8 @@ def load_contracts(default_path: Path, workspace_path: Path | None = None) -> di
     """Read the contracts, the workspace's own over the default ones.
 
     Tables merge key by key; lists and single values replace. A column for which the workspace
-    names an origin (``aliases``, ``from``, ``first_of``, ``value``) loses the default's origin.
+    names an origin (``aliases``, ``from``, ``first_of``, ``value``) loses the default's origin; one
+    for which it names a ``unit`` has it declared.
 
     Shape:  two TOML files in; one contract per canonical feed out, in the order of ``FEEDS``.
     Units:  as declared per column.
@@ -409,6 +466,9 @@ def _merge(base: dict[str, Any], over: dict[str, Any], place: tuple[str, ...]) -
     is_column = re.fullmatch(r"feed/[a-z]+/(columns|parts)/.+", "/".join(place)) is not None
     if is_column and not set(_ORIGIN[:4]).isdisjoint(over):
         merged = {name: item for name, item in base.items() if name not in _ORIGIN}
+    if is_column and "unit" in over:
+        # a unit that a workspace names is declared unless it says otherwise
+        merged.pop("unit_is", None)
     for name, item in over.items():
         old = merged.get(name)
         if isinstance(old, dict) and isinstance(item, dict):

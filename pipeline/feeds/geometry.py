@@ -2,84 +2,159 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import shapely
+from shapely.errors import GEOSException
 
-from pipeline.feeds.contracts import County
+from pipeline.feeds.contracts import County, RepairLimits
 from pipeline.feeds.crs import is_near
 
 _Objects = npt.NDArray[np.object_]
 _Numbers = npt.NDArray[np.float64]
+_Mask = npt.NDArray[np.bool_]
 
-_POINT, _POLYGON, _MULTIPOLYGON = 0, 3, 6
-# A repair that changes the area by more than both of these has changed the land.
+_POINT, _POLYGON, _MULTIPOLYGON, _COLLECTION = 0, 3, 6, 7
+REPAIRED: Final = "geometry.repaired"
+# A repair that changes the area by more than either of these has changed the land.
 _AREA_CHANGE_M2 = 1.0
 _AREA_CHANGE_SHARE = 0.001
+# What GEOS says is wrong, and the code under which people are told.
+_PROBLEMS: Final = {
+    "Self-intersection": "self_intersection",
+    "Ring Self-intersection": "ring_touches_itself",
+    "Hole lies outside shell": "hole_outside",
+    "Holes are nested": "holes_nested",
+    "Interior is disconnected": "interior_split",
+    "Nested shells": "parts_nested",
+    "Duplicate Rings": "rings_twice",
+    "Too few points in geometry component": "too_few_points",
+}
+_COLLECTED: Final = "collection"
+_REASON = re.compile(r"(?P<what>[^\[]+?)\s*(?:\[(?P<x>\S+) (?P<y>\S+)[^\]]*\])?")
+# Sides of a shape that are held against all others to tell how often it crosses itself.
+_SAMPLED = 32
+# Points from which on a shape is looked at this way before anything else.
+_LONG = 10_000
+_USUAL_LIMITS = RepairLimits()
 
 
 @dataclass(frozen=True)
 class Shapes:
     """Shapes of a batch: what is stored, what is hashed, and what was wrong.
 
-    ``delivered`` is the shape before any repair; ``rule`` is the rule that a shape breaks, or
-    ``geometry.repaired``, or empty.
+    ``given`` is the shape as it came, ``delivered`` its polygons before any repair; ``rule`` is the
+    rule that a shape breaks, or ``geometry.repaired``, or empty. ``problem`` is the code of what
+    makes it invalid, ``reason`` what GEOS says of it, with the place.
     """
 
+    given: _Objects
     stored: _Objects
     delivered: _Objects
     rule: _Objects
+    problem: _Objects
+    reason: _Objects
     area_before: _Numbers
     area_after: _Numbers
 
     @property
-    def is_bad(self) -> npt.NDArray[np.bool_]:
+    def is_bad(self) -> _Mask:
         """Which shapes cannot be stored."""
-        return np.asarray((self.rule != "") & (self.rule != "geometry.repaired"), dtype=bool)
+        return np.asarray((self.rule != "") & (self.rule != REPAIRED), dtype=bool)
 
 
-def clean_polygons(shapes: _Objects, county: County) -> Shapes:
+def clean_polygons(
+    shapes: _Objects, county: County, limits: RepairLimits = _USUAL_LIMITS
+) -> Shapes:
     """Make every shape a valid multipolygon, or say why it cannot be one.
 
-    Invalid polygons are repaired with ``make_valid``, method *structure*, and only polygons are
-    kept of the result. Where this changes the area by more than 1 m2 and 0.1 % the shape is not
-    what its owner drew: it is set aside.
+    Z and M go. Of a collection the polygons are kept. Invalid polygons are repaired with
+    ``make_valid``, method *structure*, and only polygons are kept of the result. Where this changes
+    the area by more than 1 m2 or by more than 0.1 % the shape is not what its owner drew: it is set
+    aside. The area before is that which the points give in their order: a bow-tie's halves take
+    each other away, so that a bow-tie is set aside.
 
-    Shape:  n shapes, rounded, two-dimensional, in; n stored shapes out, None where bad.
+    Shape:  n shapes, rounded, in; n stored shapes out, None where bad.
     Units:  areas in m2.
     CRS:    the county's.
-    Errors: none.
-    Source: docs/how-it-decides.md, section 1.
+    Errors: none; a shape that GEOS cannot repair is set aside like one that is too intricate.
+    Source: docs/how-it-decides.md, section 1; docs/sources.md, Measured (*structure*).
     """
     count = len(shapes)
     rule = np.full(count, "", dtype=object)
-    kind = shapely.get_type_id(shapes)
-    is_there = (kind >= 0) & ~shapely.is_empty(shapes)
+    problem, reason = rule.copy(), rule.copy()
+    polygons = _polygons(shapes)
+    kind = shapely.get_type_id(polygons)
+    is_there = (kind >= 0) & ~shapely.is_empty(polygons)
     rule[~is_there] = "geometry.missing"
-    is_polygon = (kind == _POLYGON) | (kind == _MULTIPOLYGON)
-    rule[is_there & ~is_polygon] = "geometry.wrong_type"
-    rule[(rule == "") & ~is_near(shapely.bounds(shapes), county)] = "geometry.outside_county"
+    rule[is_there & (kind != _MULTIPOLYGON)] = "geometry.wrong_type"
+    rule[(rule == "") & _has_nan(polygons)] = "geometry.bad_coordinates"
+    rule[(rule == "") & ~is_near(shapely.bounds(polygons), county)] = "geometry.outside_county"
 
-    delivered = np.full(count, None, dtype=object)
     usable = rule == ""
-    delivered[usable] = _multi(shapes[usable])
+    delivered = np.full(count, None, dtype=object)
+    delivered[usable] = polygons[usable]
     stored = delivered.copy()
     before = np.zeros(count)
     before[usable] = shapely.area(delivered[usable])
     after = before.copy()
-    broken = usable & ~shapely.is_valid(delivered)
-    if broken.any():
-        repaired = _repair(delivered[broken])
+    collected = usable & (shapely.get_type_id(shapes) == _COLLECTION)
+    rule[collected], problem[collected] = REPAIRED, _COLLECTED
+    # to look closer at a long shape that crosses itself everywhere would take as long as a repair
+    wild = _crosses_everywhere(delivered, limits)
+    looked_at = delivered.copy()
+    looked_at[wild] = None
+    broken = np.flatnonzero(usable & ~shapely.is_valid(looked_at))
+    if len(broken):
+        known = broken[~wild[broken]]
+        reason[known] = shapely.is_valid_reason(delivered[known])
+        problem[broken] = "self_intersection"
+        problem[known] = [_problem(text) for text in reason[known]]
+        repaired = np.full(len(broken), None, dtype=object)
+        simple = np.array(
+            [not wild[i] and not _is_intricate(delivered[i], limits) for i in broken], dtype=bool
+        )
+        repaired[simple] = _repair(delivered[broken[simple]])
+        rule[broken] = _judged(before[broken], repaired)
         stored[broken] = repaired
-        after[broken] = shapely.area(repaired)
-        change = np.abs(after - before)
-        too_much = (change > _AREA_CHANGE_M2) & (change > _AREA_CHANGE_SHARE * before)
-        rule[broken] = "geometry.repaired"
-        rule[broken & (too_much | (after == 0))] = "geometry.repair_changes_area"
-    stored[(rule != "") & (rule != "geometry.repaired")] = None
-    return Shapes(stored, delivered, rule, before, after)
+        after[broken] = np.nan_to_num(shapely.area(repaired))
+    stored[(rule != "") & (rule != REPAIRED)] = None
+    return Shapes(shapes, stored, delivered, rule, problem, reason, before, after)
+
+
+def place_of(reason: str) -> tuple[float, float] | None:
+    """Where a shape is wrong, from what GEOS says of it.
+
+    Shape:  one text in; x and y, or None where it names no place.
+    Units:  those of the CRS.
+    CRS:    that of the shape.
+    Errors: none.
+    Source: none.
+    """
+    match = _REASON.fullmatch(reason)
+    if match is None or match["x"] is None:
+        return None
+    return float(match["x"]), float(match["y"])
+
+
+def shapes_from_wkb(raw: _Objects) -> _Objects:
+    """Build shapes; rings that are not closed are closed, what cannot be built is None.
+
+    Shape:  n texts of WKB, or None, in; n shapes out.
+    Units:  none.
+    CRS:    none.
+    Errors: NotImplementedError on curves.
+    Source: docs/sources.md, 7 (file habits).
+    """
+    built = np.asarray(shapely.from_wkb(raw, on_invalid="ignore"), dtype=object)
+    lost = shapely.is_missing(built) & np.array([item is not None for item in raw], dtype=bool)
+    if lost.any():
+        built[lost] = [_closed(item) for item in raw[lost]]
+    return built
 
 
 def clean_points(shapes: _Objects, county: County) -> Shapes:
@@ -102,28 +177,126 @@ def clean_points(shapes: _Objects, county: County) -> Shapes:
     good = is_there & (rule == "")
     stored[good] = shapes[good]
     nothing = np.zeros(count)
-    return Shapes(stored, stored.copy(), rule, nothing, nothing)
+    said = np.full(count, "", dtype=object)
+    return Shapes(shapes, stored, stored.copy(), rule, said, said, nothing, nothing)
 
 
-def _multi(shapes: _Objects) -> _Objects:
-    """Make multipolygons of polygons; those that are stay."""
+def _polygons(shapes: _Objects) -> _Objects:
+    """Multipolygons in two dimensions where a shape is one, or a polygon, or holds some."""
     result = shapes.copy()
-    single = shapely.get_type_id(shapes) == _POLYGON
+    deep = shapely.has_z(result) | shapely.has_m(result)
+    if deep.any():
+        result[deep] = shapely.force_2d(result[deep])
+    kind = shapely.get_type_id(result)
+    single = (kind == _POLYGON) & ~shapely.is_empty(result)
     if single.any():
-        result[single] = shapely.multipolygons(shapes[single], indices=np.arange(single.sum()))
+        result[single] = shapely.multipolygons(result[single], indices=np.arange(single.sum()))
+    collected = kind == _COLLECTION
+    if collected.any():
+        found = _only_polygons(result[collected])
+        # one without any polygon stays what it is: of the wrong kind
+        result[collected] = np.where(shapely.is_empty(found), result[collected], found)
     return result
 
 
-def _repair(shapes: _Objects) -> _Objects:
-    """Make invalid multipolygons valid; an empty multipolygon where no polygon is left."""
-    valid = shapely.make_valid(shapes, method="structure", keep_collapsed=False)
-    parts, owner = shapely.get_parts(valid, return_index=True)
-    # a collection may hold multipolygons
-    parts, inner = shapely.get_parts(parts, return_index=True)
-    owner = owner[inner]
-    is_polygon = shapely.get_type_id(parts) == _POLYGON
+def _only_polygons(shapes: _Objects) -> _Objects:
+    """The polygons within shapes of any kind, as multipolygons."""
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    # a collection may hold multipolygons, and collections
+    while np.isin(shapely.get_type_id(parts), (_MULTIPOLYGON, _COLLECTION)).any():
+        parts, inner = shapely.get_parts(parts, return_index=True)
+        owner = owner[inner]
+    is_polygon = (shapely.get_type_id(parts) == _POLYGON) & ~shapely.is_empty(parts)
     empty = np.full(len(shapes), shapely.MultiPolygon(), dtype=object)
+    if not is_polygon.any():
+        return empty
     return np.asarray(
         shapely.multipolygons(parts[is_polygon], indices=owner[is_polygon], out=empty),
         dtype=object,
     )
+
+
+def _has_nan(shapes: _Objects) -> _Mask:
+    """Which shapes hold coordinates that are no numbers; what cannot be projected is infinite."""
+    result = np.zeros(len(shapes), dtype=bool)
+    if np.isnan(shapely.get_coordinates(shapes)).any():
+        points, owner = shapely.get_coordinates(shapes, return_index=True)
+        result[owner[np.isnan(points).any(axis=1)]] = True
+    return result
+
+
+def _problem(reason: str) -> str:
+    match = _REASON.fullmatch(reason)
+    return "invalid" if match is None else _PROBLEMS.get(match["what"], "invalid")
+
+
+def _crosses_everywhere(shapes: _Objects, limits: RepairLimits) -> _Mask:
+    """Which long shapes cross themselves too often to be looked at any closer."""
+    result = shapely.get_num_coordinates(shapes) > _LONG
+    for place in np.flatnonzero(result):
+        result[place] = _crossings(shapes[place]) > limits.crossings
+    return np.asarray(result, dtype=bool)
+
+
+def _is_intricate(shape: shapely.MultiPolygon, limits: RepairLimits) -> bool:
+    """Whether a repair would be too costly, by the number of points and of crossings."""
+    count = int(shapely.get_num_coordinates(shape))
+    if count > limits.vertices:
+        return True
+    # so few sides cannot cross more often
+    return count * (count - 1) // 2 > limits.crossings and _crossings(shape) > limits.crossings
+
+
+def _crossings(shape: shapely.MultiPolygon) -> float:
+    """How often the sides of a shape cross, estimated from some of them."""
+    rings = shapely.get_rings(shapely.get_parts(shape))
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    points = points - points[0]
+    side = ring[:-1] == ring[1:]
+    start, end = points[:-1][side], points[1:][side]
+    chosen = np.unique(np.linspace(0, len(start) - 1, _SAMPLED).astype(np.int64))
+    hits = sum(int(_crossed(start[i], end[i], start, end).sum()) for i in chosen)
+    return hits * len(start) / len(chosen) / 2
+
+
+def _crossed(a: _Numbers, b: _Numbers, start: _Numbers, end: _Numbers) -> _Mask:
+    """Which sides cross the side from a to b."""
+
+    def turn(p: _Numbers, q: _Numbers, r: _Numbers) -> _Numbers:
+        cross = (q[..., 0] - p[..., 0]) * (r[..., 1] - p[..., 1])
+        return np.asarray(cross - (q[..., 1] - p[..., 1]) * (r[..., 0] - p[..., 0]))
+
+    apart = np.sign(turn(a, b, start)) * np.sign(turn(a, b, end)) < 0
+    return np.asarray(apart & (np.sign(turn(start, end, a)) * np.sign(turn(start, end, b)) < 0))
+
+
+def _judged(before: _Numbers, repaired: _Objects) -> _Objects:
+    """The rule for each broken shape, by what its repair came to."""
+    after = np.nan_to_num(shapely.area(repaired))
+    change = np.abs(after - before)
+    too_much = (change > _AREA_CHANGE_M2) | (change > _AREA_CHANGE_SHARE * before) | (after == 0)
+    rule = np.where(too_much, "geometry.repair_changes_area", REPAIRED).astype(object)
+    rule[shapely.is_missing(repaired)] = "geometry.too_complex"
+    return rule
+
+
+def _repair(shapes: _Objects) -> _Objects:
+    """Make invalid multipolygons valid; an empty one where no polygon is left, None without luck."""
+    if len(shapes) == 0:
+        return shapes
+    try:
+        valid = shapely.make_valid(shapes, method="structure", keep_collapsed=False)
+    except GEOSException:
+        if len(shapes) == 1:
+            return np.array([None], dtype=object)
+        # one of them: the others must not suffer
+        return np.concatenate([_repair(shapes[i : i + 1]) for i in range(len(shapes))])
+    return _only_polygons(np.asarray(valid, dtype=object))
+
+
+def _closed(raw: bytes) -> shapely.Geometry | None:
+    """A shape whose rings are closed, None where bytes are no shape at all."""
+    try:
+        return shapely.from_wkb(raw, on_invalid="fix")
+    except GEOSException:
+        return None

@@ -7,45 +7,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.domain.units import UNIT_BASE, UNIT_NAMES
 from pipeline.feeds.contracts import Column, Contract
 
-# Names of units as people write them, folded and upper case.
-UNIT_NAMES = {
-    "M2": "m2",
-    "平方米": "m2",
-    "平米": "m2",
-    "亩": "mu",
-    "公顷": "ha",
-    "HA": "ha",
-    "元": "yuan",
-    "万元": "wan_yuan",
-    "千瓦时": "kwh",
-    "KWH": "kwh",
-    "度": "kwh",
-    "万千瓦时": "wan_kwh",
-    "万KWH": "wan_kwh",
-    "万度": "wan_kwh",
-    "吨标准煤": "tce",
-    "吨标煤": "tce",
-    "TCE": "tce",
-    "吨": "tonne",
-    "人": "person",
-}
-# The base unit that figures of a unit are stored in, and the power of ten between them.
-UNIT_BASE = {
-    "m2": ("m2", 0),
-    "mu": ("m2", 0),
-    "ha": ("m2", 0),
-    "ft2": ("m2", 0),
-    "ft2_us": ("m2", 0),
-    "yuan": ("yuan", 0),
-    "wan_yuan": ("yuan", 4),
-    "kwh": ("kwh", 0),
-    "wan_kwh": ("kwh", 4),
-    "tce": ("tce", 0),
-    "tonne": ("tonne", 0),
-    "person": ("person", 0),
-}
 _BRACKETED = re.compile(r"(.+?)(?:_?[(\[]([^()\[\]]+)[)\]]|/([^/()]+))")
 _UNIT_CELL = re.compile(r"(?:单位[::]?)?[(\[]?([^()\[\]]+?)[)\]]?")
 _DBF_NAME_BYTES = 10

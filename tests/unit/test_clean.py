@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from pipeline.feeds.batch import OpenLayer, RawBatch
+from pipeline.feeds.cells import filled_down
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch, county_hash
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.geometry import clean_polygons
@@ -34,7 +36,7 @@ def contracts():
 
 
 def clean(
-    contract, headings, rows, *, shapes=None, numbers=(), spreadsheet=True, county=COUNTY
+    contract, headings, rows, *, shapes=None, numbers=(), spreadsheet=True, county=COUNTY, **options
 ) -> CleanBatch:
     """Clean rows given as lists; ``numbers`` are the positions of numeric columns."""
     columns = [pd.Series([row[i] for row in rows], dtype="str") for i in range(len(headings))]
@@ -47,7 +49,7 @@ def clean(
     match = match_headings(contract, [(name,) for name in headings])
     assert match.missing == ()
     layer = OpenLayer("t", list(headings), match, iter([]), is_spreadsheet=spreadsheet)
-    return clean_batch(batch, layer, contract, county, Manner(dt.date(2026, 6, 30)))
+    return clean_batch(batch, layer, contract, county, Manner(dt.date(2026, 6, 30)), **options)
 
 
 def rules(result: CleanBatch) -> list[tuple[int, str, str, str]]:
@@ -134,7 +136,8 @@ def test_a_survey_code_that_came_through_a_number(contracts):
     ],
 )
 def test_areas_come_in_square_metres(contracts, headings, cells, expected):
-    result = clean(contracts["parcel"], headings, [cells], shapes=[SQUARE])
+    side = float(expected or 100) / 50
+    result = clean(contracts["parcel"], headings, [cells], shapes=[box(X, Y, X + side, Y + 50)])
     assert column(result, "official_area_m2") == [expected]
     assert result.issues.empty
 
@@ -167,6 +170,51 @@ def test_a_damaged_code_is_fatal_in_the_key_only(contracts):
     )
     assert rules(firm) == [(2, "parcel.code", "warning", "parcel_code")]
     assert column(firm, "parcel_code") == [None, PARCEL]
+
+
+@pytest.mark.parametrize(
+    ("feed", "headings", "row", "position", "field"),
+    [
+        # a cell holds 913302821446931920 as the nearest number that ends otherwise
+        ("enterprise", ["统一社会信用代码", "企业名称"], ["913302821446931968", "甲"], 0, "credit_code"),
+        ("enterprise", ["统一社会信用代码", "企业名称"], ["9.13302821446932E+17", "甲"], 0, "credit_code"),
+        ("account", ["户号"], ["3302990010010001"], 0, "account_no"),
+        ("account", ["户号"], ["3.30299E+15"], 0, "account_no"),
+        ("indicator", ["统一社会信用代码", "年度", "税收"], ["913302821446931968", "2025", "1"], 0, "enterprise_code"),
+    ],
+)  # fmt: skip
+def test_a_key_that_came_through_a_number_is_refused(
+    contracts, feed, headings, row, position, field
+):
+    found = clean(contracts[feed], headings, [row], numbers={position})
+    assert (2, "field.damaged_code", "error", field) in rules(found)
+    assert set(found.rows["outcome"]) == {"quarantined"}
+
+
+@pytest.mark.parametrize("typed", ["9.13302E+17", "9.13302e+17", "９．１３３０２Ｅ＋１７"])
+@pytest.mark.parametrize("feed", ["parcel", "enterprise"])
+def test_so_is_one_that_was_typed_off_a_number(contracts, feed, typed):
+    headings = {"parcel": ["ZDDM"], "enterprise": ["统一社会信用代码", "企业名称"]}[feed]
+    shapes = [SQUARE] if feed == "parcel" else None
+    found = clean(contracts[feed], headings, [[typed, "甲"][: len(headings)]], shapes=shapes)
+    assert [rule for _, rule, *_ in rules(found)] == ["field.damaged_code"]
+    assert found.issues["value"].tolist() == [typed]
+    assert column(found, "outcome") == ["quarantined"]
+
+
+def test_a_long_code_that_is_text_is_believed(contracts):
+    found = clean(contracts["account"], ["户号"], [["3302990010010001"], ["0012"]])
+    assert column(found, "account_no") == ["3302990010010001", "0012"]
+    assert found.issues.empty
+
+
+def test_zeros_that_a_numeric_cell_may_have_lost_are_mentioned(contracts):
+    found = clean(contracts["account"], ["户号"], [["12345"], [None]], numbers={0})
+    assert rules(found) == [
+        (2, "field.zeros_lost", "notice", "account_no"),
+        (3, "row.missing_value", "error", "account_no"),
+    ]
+    assert column(found, "account_no") == ["12345", None]
 
 
 # ---- Enterprises and rights --------------------------------------------------------------------
@@ -328,6 +376,28 @@ def test_the_last_day_of_a_lease_counts(contracts):
     ]
 
 
+LEASE = ["合同编号", "宗地代码", "开始日期"]
+
+
+def test_days_are_counted_as_the_workbook_counts_them(contracts):
+    contract, row = contracts["lease"], ["A", PARCEL, "44260"]
+    assert column(clean(contract, LEASE, [row]), "valid_from") == ["2021-03-05"]
+    other = clean(contract, LEASE, [row], dates_1904=True)
+    assert column(other, "valid_from") == ["2025-03-06"]
+    assert column(clean(contract, LEASE, [row], spreadsheet=False), "valid_from") == [None]
+
+
+def test_years_of_the_republic_where_the_contract_says_so(contracts):
+    contract = contracts["lease"]
+    start = contract.columns["valid_from"].model_copy(update={"calendar": "roc"})
+    taiwan = contract.model_copy(update={"columns": {**contract.columns, "valid_from": start}})
+    rows = [["A", PARCEL, "民國110年3月5日"], ["B", PARCEL, "1100305"], ["C", PARCEL, "110.2.30"]]
+    found = clean(taiwan, LEASE, rows)
+    assert column(found, "valid_from") == ["2021-03-05", "2021-03-05", None]
+    assert rules(found) == [(4, "field.not_a_date", "warning", "valid_from")]
+    assert column(clean(contract, LEASE, rows), "valid_from") == [None] * 3
+
+
 # ---- Indicators --------------------------------------------------------------------------------
 
 
@@ -406,6 +476,57 @@ def test_what_no_column_takes_changes_no_hash(contracts):
 def test_the_county_is_part_of_the_contract():
     assert county_hash(COUNTY) == county_hash(COUNTY)
     assert county_hash(COUNTY) != county_hash(County("330299", "EPSG:4549"))
+
+
+def test_a_hash_is_what_it_always_was(contracts):
+    """The bytes that are hashed, written out: rows that are stored must be known again."""
+    found = clean(
+        contracts["parcel"], ["ZDDM", "ZL", "ZDMJ"], [[PARCEL, "甲", "10000"]], shapes=[SQUARE]
+    )
+    content = "\x1e".join(
+        f"{name}\x1f{value}"
+        for name, value in [
+            ("address_key", "甲"),
+            ("location", "甲"),
+            ("official_area_m2", "10000"),
+            ("parcel_code", PARCEL),
+        ]
+    )
+    digest = hashlib.blake2b(content.encode(), digest_size=16)
+    digest.update(b"\x1d" + shapely.to_wkb(MultiPolygon([SQUARE]), byte_order=1))
+    assert column(found, "row_hash") == [digest.digest()]
+
+
+# ---- Cells ---------------------------------------------------------------------------------------
+
+
+def text(*values):
+    return pd.Series(list(values), dtype="str")
+
+
+def filled(series):
+    return [None if pd.isna(value) else value for value in series]
+
+
+def test_empty_cells_mean_the_same_as_above_over_batches():
+    town, village = text("甲", None, "", "乙", None), text("一", None, "二", None, "三")
+    whole, _ = filled_down([town, village])
+    assert filled(whole[0]) == ["甲", "甲", "甲", "乙", "乙"]
+    # another town begins: its village is not the one above
+    assert filled(whole[1]) == ["一", "一", "二", None, "三"]
+    for cut in range(6):
+        first, carry = filled_down([town[:cut], village[:cut]])
+        second, last = filled_down([town[cut:], village[cut:]], carry)
+        for place in (0, 1):
+            assert filled(first[place]) + filled(second[place]) == filled(whole[place])
+        assert last == ["乙", "三"]
+
+
+def test_nothing_above_stays_nothing():
+    (column_,), carry = filled_down([text(None, " ", "x")])
+    assert filled(column_) == [None, None, "x"]
+    assert carry == ["x"]
+    assert filled_down([text()], carry)[1] == ["x"]
 
 
 # ---- Shapes ------------------------------------------------------------------------------------

@@ -10,17 +10,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openpyxl.utils.datetime import to_excel
+from openpyxl.utils.datetime import CALENDAR_MAC_1904, to_excel
 
 from pipeline.domain.quantities import (
     MU_M2,
     half_up,
     parse_date,
     parse_number,
+    parse_quantity,
     to_m2,
     to_yuan,
     truncate_pct,
 )
+from pipeline.domain.units import unit_names
 
 FULL_WIDTH = str.maketrans({chr(c): chr(c + 0xFEE0) for c in range(0x21, 0x7F)})
 
@@ -104,6 +106,62 @@ class TestNumber:
             assert abs(number) < 1e-99
 
 
+class TestQuantity:
+    @pytest.mark.parametrize(
+        ("typed", "value", "unit"),
+        [
+            ("12.5亩", "12.5", "mu"),
+            ("１２．５ 亩", "12.5", "mu"),
+            ("3,000平方米", "3000", "m2"),
+            ("3 000 m²", None, None),
+            ("40㎡", "40", "m2"),
+            ("3（公顷）", "3", "ha"),
+            ("0.4 HA", "0.4", "ha"),
+            ("1.5平方公里", "1.5", "km2"),
+            ("-5亩", "-5", "mu"),
+            ("1E3亩", "1000", "mu"),
+            ("1,234.5", "1234.5", None),
+            ("约3亩", None, None),
+            ("3-5亩", None, None),
+            (">100", None, None),
+            ("12。5", None, None),
+            ("1.234,5", None, None),
+            ("3亩5分", None, None),
+            ("亩", None, None),
+            ("1.2万元", None, None),
+            ("3人", None, None),
+        ],
+    )
+    def test_areas_with_their_unit(self, typed: str, value: str | None, unit: str | None) -> None:
+        found = parse_quantity(text(typed), unit_names("m2")).fillna("").iloc[0]
+        problem = "" if value else "not_a_number"
+        assert found.tolist() == [value or "", unit or "", problem]
+
+    def test_money_power_and_coal(self) -> None:
+        money = parse_quantity(text("1.2万元", "300元", "1.5亿元", "9亩"), unit_names("yuan"))
+        assert money["value"].fillna("").tolist() == ["1.2", "300", "1.5", ""]
+        assert money["unit"].fillna("").tolist() == ["wan_yuan", "yuan", "yi_yuan", ""]
+        power = parse_quantity(text("3.2万千瓦时", "80度", "5 MWh"), unit_names("kwh"))
+        assert power["unit"].tolist() == ["wan_kwh", "kwh", "mwh"]
+        assert parse_quantity(text("2吨标煤"), unit_names("tce"))["unit"].tolist() == ["tce"]
+
+    def test_index_missing_and_units_that_are_not_asked_for(self) -> None:
+        cells = pd.Series(["3亩", None, "4", "无", "5亩"], index=[4, 4, 9, 9, 4])
+        found = parse_quantity(cells, unit_names("m2"))
+        assert found.index.tolist() == [4, 4, 9, 9, 4]
+        assert found["value"].fillna("").tolist() == ["3", "", "4", "", "5"]
+        assert found["problem"].fillna("").tolist() == ["", "missing", "", "missing", ""]
+        assert parse_quantity(cells, {})["problem"].tolist()[0] == "not_a_number"
+        assert parse_quantity(pd.Series([], dtype=object), unit_names("m2")).empty
+
+    def test_prose_costs_nothing(self) -> None:
+        cell = "3" * 60_000 + "亩亩"
+        assert one(parse_quantity(text(cell), unit_names("m2"))[["value", "problem"]]) == (
+            None,
+            "not_a_number",
+        )
+
+
 class TestDate:
     @pytest.mark.parametrize(
         "typed",
@@ -161,7 +219,7 @@ class TestDate:
             assert found["problem"].isna().all()
 
     @settings(deadline=None)
-    @given(st.dates(date(1906, 1, 1), date(2999, 12, 31)))
+    @given(st.dates(date(1906, 1, 1), date(2173, 10, 13)))
     def test_serial_numbers_agree_with_openpyxl(self, day: date) -> None:
         typed = to_excel(datetime.combine(day, datetime.min.time()))
         found = parse_date(text(f"{typed:.0f}", f"{typed:.1f}", f"{typed + 0.75:.2f}"), serial=True)
@@ -179,9 +237,55 @@ class TestDate:
     def test_ends_of_the_serial_calendar(self, typed: str, value: str) -> None:
         assert one(parse_date(text(typed), serial=True)) == (value, None)
 
-    @pytest.mark.parametrize("typed", ["0", "60", "2958466", "-5", "2021"])
+    @pytest.mark.parametrize(
+        "typed", ["0", "60", "100000", "990305", "1100305", "2958464", "2958466", "-5", "2021"]
+    )
     def test_serial_numbers_that_name_no_day(self, typed: str) -> None:
         assert one(parse_date(text(typed), serial=True)) == (None, "not_a_date")
+
+    @settings(deadline=None)
+    # below, a count with a time of day looks like a year and a month
+    @given(st.dates(date(1913, 1, 1), date(2173, 10, 13)))
+    def test_the_other_serial_calendar_agrees_with_openpyxl(self, day: date) -> None:
+        typed = to_excel(datetime.combine(day, datetime.min.time()), CALENDAR_MAC_1904)
+        found = parse_date(text(f"{typed:.0f}", f"{typed + 0.5:.1f}"), serial=True, since_1904=True)
+        assert found["value"].tolist() == [day.isoformat()] * 2
+
+    @pytest.mark.parametrize(
+        ("typed", "value"),
+        [
+            ("民國110年3月5日", "2021-03-05"),
+            ("中华民国110年03月05日", "2021-03-05"),
+            ("110.3.5", "2021-03-05"),
+            ("110/3/5", "2021-03-05"),
+            ("１１０－３－５", "2021-03-05"),
+            ("1100305", "2021-03-05"),
+            ("990305", "2010-03-05"),
+            ("99年3月5日", "2010-03-05"),
+            ("0990305", "2010-03-05"),
+            ("2021-03-05", "2021-03-05"),
+        ],
+    )
+    def test_years_of_the_republic(self, typed: str, value: str) -> None:
+        assert one(parse_date(text(typed), roc=True)) == (value, None)
+        assert one(parse_date(text(typed), roc=True, serial=True)) == (value, None)
+
+    @pytest.mark.parametrize("typed", ["110年3月", "民國110年3月份", "110.3", "110/03"])
+    def test_months_of_the_republic(self, typed: str) -> None:
+        assert one(parse_date(text(typed), roc=True)) == ("2021-03-01", "month_only")
+
+    @pytest.mark.parametrize(
+        "typed", ["110.2.30", "1101305", "110", "110年", "0.3.5", "民國1110年3月5日", "99"]
+    )
+    def test_what_no_republic_has(self, typed: str) -> None:
+        assert one(parse_date(text(typed), roc=True, serial=True)) == (None, "not_a_date")
+
+    @pytest.mark.parametrize("typed", ["民國110年3月5日", "110.3.5", "1100305", "99/3/5"])
+    def test_such_years_only_where_they_are_declared(self, typed: str) -> None:
+        assert one(parse_date(text(typed))) == (None, "not_a_date")
+
+    def test_five_figures_are_a_serial_number_in_either_calendar(self) -> None:
+        assert one(parse_date(text("44260"), roc=True, serial=True)) == ("2021-03-05", None)
 
     def test_written_forms_win_over_serial_numbers(self) -> None:
         assert one(parse_date(text("2021.3"), serial=True)) == ("2021-03-01", "month_only")
