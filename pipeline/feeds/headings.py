@@ -88,6 +88,24 @@ def normalise_heading(text: str) -> str:
     return flat.strip("*:").upper()
 
 
+def delivered_names(match: Match, headings: Sequence[str]) -> dict[str, str]:
+    """What the office calls the columns that serve something, by the names that issues have for them.
+
+    Shape:  a Match and the delivered headings in; canonical column, part or indicator to heading out,
+            several headings of one with 、 between them.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: docs/how-to-work-with-offices.md, section 4 (a row goes back in the words of its file).
+    """
+    return {
+        name.partition(":")[2] if name.startswith(("melt:", "heading:")) else name: "、".join(
+            headings[position] for position in positions
+        )
+        for name, positions in match.positions.items()
+    }
+
+
 def unit_of_cell(text: str) -> str | None:
     """The unit that a cell of a line of units names, such as ``（亩）``; None where it names none.
 

@@ -276,6 +276,29 @@ def test_what_is_overdue_is_listed(bureau: Bureau) -> None:
     assert overdue(dt.date(2027, 3, 31)) == ["parcel"]
 
 
+def test_what_is_too_old_is_listed(bureau: Bureau) -> None:
+    """Parcels came on 30 June and may be 92 days old: until 30 September."""
+    (bureau.workspace / "sources.toml").write_text(
+        "[feed.parcel]\nmax_age_days = 92\n", encoding="utf-8"
+    )
+
+    def too_old(day: str) -> list[tuple[str, int]]:
+        done = bureau("nightly", "--as-of", day)
+        assert done.exit_code == 0, done.output
+        return [(one["feed"], one["age_days"]) for one in json.loads(done.stdout)["too_old"]]
+
+    assert too_old("2026-09-30") == []
+    assert too_old("2026-10-01") == [("parcel", 93)]
+    assert "数据过旧" in (bureau.workspace / "out" / "report.html").read_text(encoding="utf-8")
+    assert "93 > 92" in bureau("office", "list", "--as-of", "2026-10-01").output
+    # a word from the office makes them good for as long again
+    path = bureau.sheet("land")
+    bureau.fill_in(path, "核对", "parcel", answer="确认无误", author="王科长")
+    assert bureau("office", "answer", str(path), "--as-of", "2026-10-01").exit_code == 0
+    assert too_old("2027-01-01") == []
+    assert too_old("2027-01-02") == [("parcel", 93)]
+
+
 def test_contacts_are_for_the_loader_alone(bureau: Bureau) -> None:
     (bureau.workspace / "contacts.csv").write_text("office,name\nland,\n", encoding="utf-8")
     done = bureau("nightly", "--as-of", SECOND_NIGHT.isoformat())
