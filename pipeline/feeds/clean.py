@@ -30,6 +30,7 @@ from pipeline.domain.codes import (
     parse_parcel_code,
 )
 from pipeline.domain.names import normalise_address, normalise_name
+from pipeline.domain.persons import hide_person_numbers
 from pipeline.domain.quantities import half_up, parse_date, parse_number, to_m2
 from pipeline.domain.text import blank_to_na, fold, map_unique
 from pipeline.errors import CrsError
@@ -630,6 +631,8 @@ class _Cleaner:
         shown = value[rows]
         if column is not None and column.personal:
             shown = shown.mask(shown.notna(), HIDDEN)
+        # a number of a person may be typed into any column
+        shown = map_unique(shown, hide_person_numbers)
         self.issues.append(
             pd.DataFrame(
                 {

@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 
 import openpyxl
-import python_calamine
 import pytest
+import python_calamine
 from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.domain.persons import hide_person_numbers
