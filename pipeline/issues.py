@@ -40,7 +40,7 @@ def write_issue_sheets(
     Units:  those of the delivered values.
     CRS:    none.
     Errors: SettingsError export.not_writable; those of the database.
-    Source: docs/how-to-work-with-offices.md, section 4.
+    Source: docs/how-to-work-with-offices.md, section 5.
     """
     found = connection.execute(text(read_sql("sql", "run", "office_delivery.sql"))).all()
     by_office: dict[str, list[Row[Any]]] = {}

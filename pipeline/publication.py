@@ -136,7 +136,7 @@ def issue_sheets(engine: Engine, settings: Settings) -> Iterator[list[Path]]:
     Units:  those of the delivered values.
     CRS:    none.
     Errors: SettingsError export.not_writable; DatabaseError. After a refusal these are notes of it.
-    Source: docs/how-to-work-with-offices.md, section 4.
+    Source: docs/how-to-work-with-offices.md, section 5.
     """
     paths: list[Path] = []
     try:

@@ -116,7 +116,7 @@ def write_issue_sheet(
     Units:  those of the delivered values.
     CRS:    none.
     Errors: SettingsError export.not_writable.
-    Source: docs/how-to-work-with-offices.md, section 4.
+    Source: docs/how-to-work-with-offices.md, section 5.
     """
     book = Workbook(write_only=True)
     book.properties.creator = "diqi"
@@ -139,7 +139,7 @@ def read_issue_stamp(path: Path) -> str | None:
     Units:  none.
     CRS:    none.
     Errors: none; a file that is no such workbook has no stamp.
-    Source: docs/how-to-work-with-offices.md, section 4.
+    Source: docs/how-to-work-with-offices.md, section 5.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -203,6 +203,6 @@ def looks_like_formula(value: object) -> bool:
     Units:  none.
     CRS:    none.
     Errors: none.
-    Source: docs/how-to-work-with-offices.md, section 4.
+    Source: docs/how-to-work-with-offices.md, section 5.
     """
     return isinstance(value, str) and value.startswith(("=", "+", "-", "@", "#"))

@@ -21,6 +21,7 @@ from pipeline.errors import SourceError
 from pipeline.outputs.issue_sheets import FILES_SHEET, ROWS_SHEET
 from pipeline.publication import issue_sheets
 from pipeline.run import load
+from pipeline.steps.refusals import forget_refusal, keep_rows_to_mend, rows_to_mend
 
 Make = Callable[..., Township]
 # Invented persons: in columns for persons, in columns that are never stored, and typed elsewhere.
@@ -302,3 +303,46 @@ def test_the_first_night_has_its_sheets(
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["files"]["issues"] == str(night.folder)
     assert any(night.folder.iterdir())
+
+
+def test_the_rows_of_a_refused_file_go_back_too(night: Night) -> None:
+    """What was found before the file was taken back is kept beside the refusal."""
+    said = '{"problem": "bad_length"}'
+    with psycopg.connect(night.township.dsn) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT delivery_id FROM ops.delivery WHERE feed = 'account'")
+        [(loaded,)] = cursor.fetchall()
+        cursor.execute(
+            """
+            INSERT INTO ops.issue (step, rule, severity, feed, subject_key, delivery_id, row_number, field, value, params)
+            SELECT 'load_feeds', 'enterprise.credit_code', 'error', 'account', 'k', %s, n, 'enterprise_code', E'\\\\9\t1', %s
+            FROM generate_series(2, 10501) AS n
+            """,
+            (loaded, said),
+        )
+        found = rows_to_mend(cursor, loaded)
+        cursor.execute("DELETE FROM ops.issue WHERE delivery_id = %s", (loaded,))
+        cursor.execute(
+            """
+            INSERT INTO ops.delivery (feed, data_date, content_hash, contract_hash, file, layer, state, detail)
+            VALUES ('account', '2026-07-01', 'c', 'd', '用电户.csv', '', 'refused', %s) RETURNING delivery_id
+            """,
+            (json.dumps({"code": "source.empty", "params": {"file": "用电户.csv", "layer": "x"}}),),
+        )
+        [(refused,)] = cursor.fetchall()
+        keep_rows_to_mend(cursor, refused, found)
+    with issue_sheets(night.township.engine, night.township.settings):
+        pass
+    rows = night.sheet("power")
+    assert list(rows["行号 row"][:2]) == [2, 3]
+    assert len(rows) == 10_000
+    assert "不是 18 位" in rows["原因 reason"][0]
+    assert rows["原值 value as delivered"][0] == "\\9 1"
+    assert len(night.sheet("power", FILES_SHEET)) == 1
+    # nothing of it is published
+    night.township.run(SECOND_NIGHT)
+    assert night.ask("SELECT count(*) FROM layers.data_issue WHERE feed = 'account'") == [(0,)]
+    with psycopg.connect(night.township.dsn) as connection, connection.cursor() as cursor:
+        forget_refusal(cursor, "d.feed = %(feed)s", {"feed": "account"})
+    with issue_sheets(night.township.engine, night.township.settings):
+        pass
+    assert not (night.folder / "power.xlsx").exists()
