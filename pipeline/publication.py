@@ -5,7 +5,7 @@ GeoPackage, QGIS projects and report; reads of the ledger for ``status`` and ``h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +14,12 @@ from sqlalchemy import Connection, Engine, Select, Table, case, func, select, te
 
 from pipeline.database import database_errors
 from pipeline.errors import DiqiError, GateStopped, SourceError, UsageError
+from pipeline.feeds.contracts import Contract
 from pipeline.history import Moment, unlike_then
 from pipeline.issues import write_issue_sheets
 from pipeline.ledger import Rollback, RunResult, accept_summary, change_summary, step_summary
 from pipeline.messages import both
+from pipeline.offices import feed_states
 from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
 from pipeline.outputs.report import write_report
@@ -325,8 +327,12 @@ def delivery_summary(result: DeliveryResult) -> dict[str, Any]:
     }
 
 
-def read_status(engine: Engine) -> dict[str, Any]:
-    """The published state: last run, coverage, seats, issues, deliveries."""
+def read_status(engine: Engine, contracts: Mapping[str, Contract] | None = None) -> dict[str, Any]:
+    """The published state: last run, coverage, seats, issues, deliveries.
+
+    With contracts also ``late``: the feeds that are overdue or too old on the published business date, as
+    ``feed_states`` gives them.
+    """
     with database_errors(), engine.connect() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         tables = reflect(connection, _TABLES).tables
@@ -342,6 +348,10 @@ def read_status(engine: Engine) -> dict[str, Any]:
         found: dict[str, Any] = {
             name: _rows(connection, statement) for name, statement in statements.items()
         }
+        if contracts is not None:
+            as_of = found["published"][0]["as_of"] if found["published"] else None
+            states = [] if as_of is None else feed_states(connection, contracts, as_of)
+            found["late"] = [one for one in states if one["is_overdue"] or one["is_too_old"]]
     found["run"] = found["run"][0] if found["run"] else None
     found["published"] = found["published"][0] if found["published"] else None
     return found
@@ -434,7 +444,11 @@ def _issues(issue: Table) -> Select[Any]:
 
 def _deliveries(delivery: Table) -> Select[Any]:
     columns = (delivery.c[name] for name in _DELIVERY)
-    return select(*columns).order_by(delivery.c.data_date, delivery.c.delivery_id)
+    # lines of a table that are no rows: titles, headings, totals, notes; the first of them by number
+    ignored = (
+        delivery.c.detail[name].label(name) for name in ("ignored_line_count", "ignored_lines")
+    )
+    return select(*columns, *ignored).order_by(delivery.c.data_date, delivery.c.delivery_id)
 
 
 def _rows(connection: Connection, statement: Select[Any]) -> list[dict[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,10 @@ class Night:
 
 
 @pytest.fixture
-def night(make_township: Make, monkeypatch: pytest.MonkeyPatch) -> Night:
-    return Night(make_township(), monkeypatch)
+def night(make_township: Make, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+    yield Night(make_township(), monkeypatch)
+    # each command has an engine of its own, whose connections go with it
+    gc.collect()
 
 
 def accounts(*rows: str) -> str:
@@ -207,6 +210,10 @@ def test_every_row_of_a_file_is_accounted_for(night: Night) -> None:
     assert sum(ended) == len(rows)
     assert ended[2] == 1
     assert said["row_count"] + said["ignored_line_count"] == len(lines)
+    # and which lines these are
+    kept = json.loads(night("history", "--deliveries", "--json").stdout)
+    [listed] = [one for one in kept if one["delivery_id"] == said["delivery_id"]]
+    assert listed["ignored_lines"] == [1, 2, *range(len(rows) + 3, len(lines) + 1)]
 
 
 def columns_of_persons() -> dict[str, pd.DataFrame]:

@@ -22,6 +22,8 @@ from pipeline.errors import SourceError
 from pipeline.explain import explain, render
 from pipeline.offices import _due_dates, take_answers
 from pipeline.outputs.sheets import CORRECTIONS, FEEDS
+from pipeline.publication import read_status
+from pipeline.run import contracts_of
 from pipeline.selfcheck import check_database
 
 Make = Callable[..., Township]
@@ -291,6 +293,8 @@ def test_what_is_too_old_is_listed(bureau: Bureau) -> None:
     assert too_old("2026-10-01") == [("parcel", 93)]
     assert "数据过旧" in (bureau.workspace / "out" / "report.html").read_text(encoding="utf-8")
     assert "93 > 92" in bureau("office", "list", "--as-of", "2026-10-01").output
+    status = read_status(bureau.township.engine, contracts_of(bureau.township.settings))
+    assert [(one["feed"], one["age_days"]) for one in status["late"]] == [("parcel", 93)]
     # a word from the office makes them good for as long again
     path = bureau.sheet("land")
     bureau.fill_in(path, "核对", "parcel", answer="确认无误", author="王科长")
