@@ -83,6 +83,8 @@ class RunResult:
     accepted: Accepted | None = None
     # feeds whose due date has passed without news, as pipeline.offices says it
     overdue: list[dict[str, Any]] = field(default_factory=list)
+    # feeds whose newest data are older than their contract allows
+    too_old: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def written(self) -> int:

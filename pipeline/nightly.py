@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from pipeline.errors import DiqiError, GateStopped, RunLocked, SourceError
 from pipeline.ledger import RunResult
 from pipeline.messages import both
-from pipeline.publication import run_summary, write_draft, write_files
+from pipeline.publication import issue_sheets, run_summary, write_draft, write_files
 from pipeline.run import run
 from pipeline.settings import Settings
 from pipeline.workspace import open_database
@@ -52,10 +52,12 @@ def nightly(
         drafts.append(write_draft(connection, settings, result))
 
     error: Exception | None = None
+    sheets: list[Path] = []
     try:
         settings = read_settings()
         engine = open_database(settings)
-        result = run(engine, settings, as_of=as_of, draft=keep_draft)
+        with issue_sheets(engine, settings) as sheets:
+            result = run(engine, settings, as_of=as_of, draft=keep_draft)
         found.update(_shortened(result))
         paths = write_files(engine, settings, result)
         found["report"] = str(paths["report"])
@@ -77,6 +79,8 @@ def nightly(
         exit_code = caught.exit_code if isinstance(caught, DiqiError) else 1
     else:
         message, exit_code = both(f"nightly.{_outcome(found)}", found), 0
+    if sheets:
+        found["issues"] = [str(path) for path in sheets]
     return {
         "state": found.pop("state"),
         "exit_code": exit_code,

@@ -47,18 +47,19 @@ def feed_states(
     *,
     with_records: bool = True,
 ) -> list[dict[str, Any]]:
-    """What was delivered last of each feed, when it is due, and whether it is overdue.
+    """What was delivered last of each feed, when it is due, and whether it is overdue or too old.
 
     A feed is overdue when its last due date has passed and nothing newer than the due date before it
-    was delivered, or confirmed by its office. Counting the records in force takes a while in a large
-    county; ``with_records`` false leaves them out.
+    was delivered, or confirmed by its office. It is too old when its newest data, or the last word of
+    its office that they still hold, lie further back than its contract allows. Counting the records in
+    force takes a while in a large county; ``with_records`` false leaves them out.
 
     Shape:  one mapping per feed: feed, office, file, data_date, row_count, quarantined_count, records,
-            due, next_due, answer, answered_on, is_overdue.
-    Units:  none.
+            due, next_due, answer, answered_on, is_overdue, age_days, max_age_days, is_too_old.
+    Units:  days.
     CRS:    none.
     Errors: those of the database.
-    Source: docs/how-to-run-your-county.md; due dates are settings of sources.toml.
+    Source: docs/how-to-work-with-offices.md; due dates and ages are settings of sources.toml.
     """
     last = {
         row.feed: row
@@ -109,6 +110,7 @@ def _feed_state(
     if answer is not None and answer.answer == "confirmed":
         given.append(answer.as_of)
     is_given = before is not None and any(day > before for day in given)
+    age_days = (as_of - max(given)).days if given else None
     return {
         "feed": contract.feed,
         "title_zh": contract.title_zh,
@@ -124,6 +126,11 @@ def _feed_state(
         "answer": None if answer is None else answer.answer,
         "answered_on": None if answer is None else answer.as_of,
         "is_overdue": due is not None and not is_given,
+        "age_days": age_days,
+        "max_age_days": contract.max_age_days,
+        "is_too_old": age_days is not None
+        and contract.max_age_days is not None
+        and age_days > contract.max_age_days,
     }
 
 

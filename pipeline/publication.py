@@ -5,20 +5,26 @@ GeoPackage, QGIS projects and report; reads of the ledger for ``status`` and ``h
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, Table, case, func, select, text
 
 from pipeline.database import database_errors
-from pipeline.errors import GateStopped, UsageError
+from pipeline.errors import DiqiError, GateStopped, SourceError, UsageError
+from pipeline.feeds.contracts import Contract
 from pipeline.history import Moment, unlike_then
+from pipeline.issues import write_issue_sheets
 from pipeline.ledger import Rollback, RunResult, accept_summary, change_summary, step_summary
 from pipeline.messages import both
+from pipeline.offices import feed_states
 from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
 from pipeline.outputs.report import write_report
 from pipeline.outputs.tables import reflect
+from pipeline.run import contracts_of
 from pipeline.settings import Settings
 from pipeline.steps.load_feeds import DeliveryResult
 
@@ -29,6 +35,9 @@ FILES = {
     "geopackage": "diqi.gpkg",
     "report": "report.html",
 }
+
+# The folder of what goes back to the offices.
+ISSUES: Final = "issues"
 
 # Reports of what was not published.
 DRAFTS: Final = {"dry_run": "report-dry-run.html", "stopped": "report-stopped.html"}
@@ -93,9 +102,10 @@ def write_files(engine: Engine, settings: Settings, result: RunResult) -> dict[s
 
     They stay when the run neither loaded nor wrote anything and all of them are there for the run
     and business date that the layers show. The GeoPackage says for which it was written, and is
-    written last: what was interrupted, or deleted since, is made good by the next run.
+    written last: what was interrupted, or deleted since, is made good by the next run. The sheets for
+    the offices are looked at by themselves.
 
-    Shape:  names of FILES to paths.
+    Shape:  names of FILES to paths; with them ``issues``, a folder, where an office has to mend anything.
     Units:  as published.
     CRS:    that of the county.
     Errors: SettingsError export.not_writable; DatabaseError.
@@ -106,17 +116,47 @@ def write_files(engine: Engine, settings: Settings, result: RunResult) -> dict[s
     is_quiet = result.written == 0 and all(d.state != "loaded" for d in result.deliveries)
     with database_errors(), engine.connect() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        if (
+        sheets = write_issue_sheets(connection, contracts_of(settings), out / ISSUES)
+        if not (
             is_quiet
             and all(path.is_file() for path in paths.values())
             and read_stamp(paths["geopackage"]) == publication_stamp(connection)
         ):
-            return paths
-        write_projects(settings.county.srid, settings.county.name, out, layer_extent(connection))
-        summary = run_summary(result) | {"title": settings.county.name}
-        write_report(connection, paths["report"], summary, both)
-        write_geopackage(connection, paths["geopackage"])
-    return paths
+            extent = layer_extent(connection)
+            write_projects(settings.county.srid, settings.county.name, out, extent)
+            summary = run_summary(result) | {"title": settings.county.name}
+            write_report(connection, paths["report"], summary, both)
+            write_geopackage(connection, paths["geopackage"])
+    return paths | ({"issues": out / ISSUES} if sheets else {})
+
+
+@contextmanager
+def issue_sheets(engine: Engine, settings: Settings) -> Iterator[list[Path]]:
+    """Bring the sheets for the offices up to date after what is loaded inside, refused or not.
+
+    Shape:  the list that is yielded holds their paths afterwards, also while a refusal is on its way.
+    Units:  those of the delivered values.
+    CRS:    none.
+    Errors: SettingsError export.not_writable; DatabaseError. After a refusal these are notes of it.
+    Source: docs/how-to-work-with-offices.md, section 5.
+    """
+    paths: list[Path] = []
+    try:
+        yield paths
+    except SourceError as refusal:
+        try:
+            paths += _write_issues(engine, settings)
+        except DiqiError as error:
+            refusal.add_note(f"the sheets for the offices could not be written: {error}")
+        raise
+    paths += _write_issues(engine, settings)
+
+
+def _write_issues(engine: Engine, settings: Settings) -> list[Path]:
+    with database_errors(), engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        folder = settings.workspace / "out" / ISSUES
+        return write_issue_sheets(connection, contracts_of(settings), folder)
 
 
 def write_draft(connection: Connection, settings: Settings, result: RunResult) -> Path:
@@ -209,6 +249,13 @@ def run_summary(result: RunResult) -> dict[str, Any]:
             {name: one[name] for name in ("feed", "office", "due", "data_date", "answer")}
             for one in result.overdue
         ],
+        "too_old": [
+            {
+                name: one[name]
+                for name in ("feed", "office", "data_date", "age_days", "max_age_days")
+            }
+            for one in result.too_old
+        ],
         "unknown_files": result.unknown_files,
         **({} if result.rollback is None else {"rollback": rollback_summary(result.rollback)}),
         "deliveries": [delivery_summary(delivery) for delivery in result.deliveries],
@@ -276,11 +323,16 @@ def delivery_summary(result: DeliveryResult) -> dict[str, Any]:
         "kept_count": result.kept_count,
         "unchanged_count": result.unchanged_count,
         "quarantined_count": result.quarantined_count,
+        "ignored_line_count": result.ignored_lines,
     }
 
 
-def read_status(engine: Engine) -> dict[str, Any]:
-    """The published state: last run, coverage, seats, issues, deliveries."""
+def read_status(engine: Engine, contracts: Mapping[str, Contract] | None = None) -> dict[str, Any]:
+    """The published state: last run, coverage, seats, issues, deliveries.
+
+    With contracts also ``late``: the feeds that are overdue or too old on the published business date, as
+    ``feed_states`` gives them.
+    """
     with database_errors(), engine.connect() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         tables = reflect(connection, _TABLES).tables
@@ -296,6 +348,10 @@ def read_status(engine: Engine) -> dict[str, Any]:
         found: dict[str, Any] = {
             name: _rows(connection, statement) for name, statement in statements.items()
         }
+        if contracts is not None:
+            as_of = found["published"][0]["as_of"] if found["published"] else None
+            states = [] if as_of is None else feed_states(connection, contracts, as_of)
+            found["late"] = [one for one in states if one["is_overdue"] or one["is_too_old"]]
     found["run"] = found["run"][0] if found["run"] else None
     found["published"] = found["published"][0] if found["published"] else None
     return found
@@ -388,7 +444,11 @@ def _issues(issue: Table) -> Select[Any]:
 
 def _deliveries(delivery: Table) -> Select[Any]:
     columns = (delivery.c[name] for name in _DELIVERY)
-    return select(*columns).order_by(delivery.c.data_date, delivery.c.delivery_id)
+    # lines of a table that are no rows: titles, headings, totals, notes; the first of them by number
+    ignored = (
+        delivery.c.detail[name].label(name) for name in ("ignored_line_count", "ignored_lines")
+    )
+    return select(*columns, *ignored).order_by(delivery.c.data_date, delivery.c.delivery_id)
 
 
 def _rows(connection: Connection, statement: Select[Any]) -> list[dict[str, Any]]:

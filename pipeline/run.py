@@ -26,7 +26,7 @@ from pipeline.feeds.discover import HASH_MEMORY, ContentHashes, find_sources
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.kinds import kind_of, require_readable
 from pipeline.feeds.readers import list_layers
-from pipeline.gate import judge_records, judge_results, read_published
+from pipeline.gate import judge_deliveries, judge_records, judge_results, read_published
 from pipeline.ledger import (
     Accepted,
     LastRun,
@@ -337,6 +337,7 @@ def _transact(
     result.accepted = plan.accept
     states = feed_states(connection, plan.contracts, plan.as_of, with_records=False)
     result.overdue = [one for one in states if one["is_overdue"]]
+    result.too_old = [one for one in states if one["is_too_old"]]
     result.before = result.after = read_published(connection)
     feeds = _changed_feeds(connection)
     common: dict[str, object] = {
@@ -379,7 +380,9 @@ def _transact(
             parameters = {**common, **own, "is_full": plan.is_full or is_new}
             result.steps.append(run_step(connection, step, parameters, run_id))
         if step.name == "reconcile_records":
-            result.gate += judge_records(connection, _of_records(result), plan.settings.gate)
+            gate = plan.settings.gate
+            result.gate += judge_records(connection, _of_records(result), plan.contracts, gate)
+            result.gate += judge_deliveries(connection, plan.contracts, gate)
             result.vintage = common["vintage"] = vintage_of(connection, plan.settings)
     if not is_quiet:
         read_changes(connection, result)

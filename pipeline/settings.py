@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline._paths import data_path
 from pipeline.errors import SettingsError
-from pipeline.feeds.contracts import FEEDS
 from pipeline.feeds.limits import Limits
 
 WORKSPACE_FILE = "diqi.toml"
@@ -156,40 +155,16 @@ class PolicySettings(_Table):
     electricity_grades: tuple[str, ...]
 
 
-class FeedTolerance(_Table):
-    """How many records of one feed may go in one run; None: as for every feed."""
-
-    warn_removed_share: Decimal | None = Field(default=None, ge=0, le=1)
-    max_removed_share: Decimal | None = Field(default=None, ge=0, le=1)
-
-
 class GateSettings(_Table):
     """What stops a run, and what it warns of."""
 
     warn_removed_share: Decimal = Field(ge=0, le=1)
     max_removed_share: Decimal = Field(ge=0, le=1)
-    feeds: dict[str, FeedTolerance] = {}
     min_removed: int = Field(ge=0)
     max_base_change: Decimal = Field(ge=0)
     max_links_lost: Decimal = Field(ge=0, le=1)
     max_coverage_fall: Decimal = Field(ge=0, le=1)
     min_covered_lost_m2: Decimal = Field(ge=0)
-
-    @field_validator("feeds")
-    @classmethod
-    def _known_feeds(cls, feeds: dict[str, FeedTolerance]) -> dict[str, FeedTolerance]:
-        unknown = sorted(set(feeds) - set(FEEDS))
-        if unknown:
-            raise ValueError(f"no feed {', '.join(unknown)}; one of {', '.join(FEEDS)}")
-        return feeds
-
-    def removed_shares(self, feed: str) -> tuple[Decimal, Decimal]:
-        """The shares of a feed's records beyond which a loss warns, and stops."""
-        own = self.feeds.get(feed, FeedTolerance())
-        return (
-            self.warn_removed_share if own.warn_removed_share is None else own.warn_removed_share,
-            self.max_removed_share if own.max_removed_share is None else own.max_removed_share,
-        )
 
 
 class LimitSettings(_Table):

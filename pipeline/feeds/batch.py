@@ -77,7 +77,7 @@ def raw_batch(batch: pa.RecordBatch, width: int) -> RawBatch:
     Units:  none.
     CRS:    the county's, in and out.
     Errors: none.
-    Source: docs/decisions/0013-readers-have-a-process.md.
+    Source: docs/decisions/0014-readers-have-a-process.md.
     """
     import pandas as pd
 

@@ -118,7 +118,7 @@ def asdict_without_batches(layer: OpenLayer) -> dict[str, object]:
     Units:  none.
     CRS:    none.
     Errors: none.
-    Source: docs/decisions/0013-readers-have-a-process.md.
+    Source: docs/decisions/0014-readers-have-a-process.md.
     """
     values = {name: value for name, value in vars(layer).items() if name != "batches"}
     values["match"] = asdict(layer.match)

@@ -69,6 +69,8 @@ _NOT_IN_HASH = {
     "changes_files",
     "max_bad_share",
     "min_bad_rows",
+    "max_age_days",
+    "row_tolerance",
 }
 
 
@@ -249,12 +251,26 @@ class Internal(_Model):
     may_lack: bool = False
 
 
+class RowTolerance(_Model):
+    """How far a feed may differ from what is held, as shares of that.
+
+    A share beyond ``warn_…`` is reported, one beyond ``max_…`` stops the run. Removed ones that are
+    None are those of the settings (``gate``); added ones that are None are not looked at.
+    """
+
+    warn_removed_share: Decimal | None = Field(default=None, ge=0, le=1)
+    max_removed_share: Decimal | None = Field(default=None, ge=0, le=1)
+    warn_added_share: Decimal | None = Field(default=None, ge=0)
+    max_added_share: Decimal | None = Field(default=None, ge=0)
+
+
 class Contract(_Model):
     """The contract of one canonical feed.
 
     ``part`` is the column of the years that a file speaks for; ``carries_parts``: a package of
     changes that begins a new year leaves all else as it was in the year before. ``change`` is the
-    column of a delivery of changes that says which rows take their record out.
+    column of a delivery of changes that says which rows take their record out. ``max_age_days``: how
+    many days the newest data of the feed may lie before the business date.
     """
 
     feed: str
@@ -283,6 +299,8 @@ class Contract(_Model):
     repair: RepairLimits = RepairLimits()
     max_bad_share: Decimal = Field(default=Decimal("0.05"), ge=0, le=1)
     min_bad_rows: int = Field(default=5, ge=0)
+    max_age_days: int | None = Field(default=None, ge=0)
+    row_tolerance: RowTolerance = RowTolerance()
     columns: dict[str, Column]
     parts: dict[str, Column] = {}
     melt: tuple[Melted, ...] = ()

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.domain.persons import hide_person_numbers
+from pipeline.domain.text import map_unique
 from pipeline.feeds.contracts import Contract
 
 HIDDEN: Final = "…"
@@ -67,6 +69,8 @@ class Findings:
             given = value[rows]
             if column is not None and column.personal:
                 given = given.mask(given.notna(), HIDDEN)
+            # a number of a person may be typed into any column
+            given = map_unique(given, hide_person_numbers)
             shown = given.to_numpy(dtype=object)
         said = np.full(len(shown), "{}", dtype=object)
         if params is not None:

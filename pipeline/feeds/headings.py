@@ -52,6 +52,24 @@ def normalise_heading(text: str) -> str:
     return flat.strip("*:").upper()
 
 
+def delivered_names(match: Match, headings: Sequence[str]) -> dict[str, str]:
+    """What the office calls the columns that serve something, by the names that issues have for them.
+
+    Shape:  a Match and the delivered headings in; canonical column, part or indicator to heading out,
+            several headings of one with 、 between them.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: docs/how-to-work-with-offices.md, section 5 (a row goes back in the words of its file).
+    """
+    return {
+        name.partition(":")[2] if name.startswith(("melt:", "heading:")) else name: "、".join(
+            headings[position] for position in positions
+        )
+        for name, positions in match.positions.items()
+    }
+
+
 def unit_of_cell(text: str) -> str | None:
     """The unit that a cell of a line of units names, such as ``（亩）``; None where it names none.
 
@@ -63,6 +81,20 @@ def unit_of_cell(text: str) -> str | None:
     """
     match = _UNIT_CELL.fullmatch(normalise_heading(text))
     return None if match is None else UNIT_NAMES.get(match[1])
+
+
+def without_unit(text: str) -> tuple[str, str | None]:
+    """Part a heading from the unit that it states in brackets or behind a stroke.
+
+    Shape:  one text in; the heading and one unit code out, the whole and None where it states none.
+    Units:  codes as in ``UNIT_BASE``.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: docs/sources.md, 7 (file habits).
+    """
+    match = _BRACKETED.fullmatch(normalise_heading(text))
+    unit = None if match is None else UNIT_NAMES.get(match[2] or match[3])
+    return (text, None) if match is None or unit is None else (match[1].rstrip("_"), unit)
 
 
 def match_headings(
@@ -96,7 +128,9 @@ def match_headings(
                 positions[f"melt:{melted.indicator}"] = found
     used = {position for found in positions.values() for position in found}
     units = {position: unit for position, unit in search.units.items() if position in used}
-    return Match(positions, units, _missing(contract, positions, is_melted), is_melted)
+    return Match(
+        positions, units, missing_columns(contract, positions, is_melted=is_melted), is_melted
+    )
 
 
 def known_headings(contract: Contract) -> frozenset[str]:
@@ -181,10 +215,9 @@ def _index(
             if not candidate:
                 continue
             index.setdefault(candidate, []).append((rank, position))
-            match = _BRACKETED.fullmatch(candidate)
-            unit = None if match is None else UNIT_NAMES.get(match[2] or match[3])
-            if match is not None and unit is not None:
-                stated.setdefault(match[1].rstrip("_"), []).append((rank, position, unit))
+            bare, unit = without_unit(candidate)
+            if unit is not None:
+                stated.setdefault(bare, []).append((rank, position, unit))
     return index, stated
 
 
@@ -225,10 +258,18 @@ def _with_unit(
     return nearest[0] if len(nearest) == 1 else (None, None)
 
 
-def _missing(
-    contract: Contract, positions: dict[str, tuple[int, ...]], is_melted: bool
+def missing_columns(
+    contract: Contract, positions: dict[str, tuple[int, ...]], *, is_melted: bool
 ) -> tuple[str, ...]:
-    """Required columns for which nothing was delivered and nothing stands in."""
+    """Name the required columns for which nothing is delivered and nothing stands in.
+
+    Shape:  positions of columns, parts and indicators as in ``Match``, and whether the table is a wide
+            one, in; canonical columns out, in the order of the contract.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: contract of the feed.
+    """
     optional = {"indicator", "value", "unit"} if is_melted else set()
     if contract.internal is not None and contract.internal.may_lack:
         optional.add(contract.internal.column)

@@ -81,7 +81,7 @@ class ReadingRoom:
         CRS:    as the function says.
         Errors: SourceError and CrsError as raised there; source.too_large (more memory than it
                 may have), source.too_slow (no word for too long), source.reader_died.
-        Source: docs/decisions/0013-readers-have-a-process.md.
+        Source: docs/decisions/0014-readers-have-a-process.md.
         """
         self.start()
         frames = self._frames(pickle.dumps((function, arguments, self.limits.memory_mib)), file)
@@ -102,7 +102,7 @@ class ReadingRoom:
         Units:  as the function says.
         CRS:    as the function says.
         Errors: as ``opened``.
-        Source: docs/decisions/0013-readers-have-a-process.md.
+        Source: docs/decisions/0014-readers-have-a-process.md.
         """
         self.start()
         frames = self._frames(pickle.dumps((function, arguments, self.limits.memory_mib)), file)

@@ -193,7 +193,7 @@ def history_line(row: Mapping[str, Any]) -> str:
 
 
 def show_offices(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print what each office gave last and when it is due; what is overdue is marked."""
+    """Print what each office gave last and when it is due; what is overdue or too old is marked."""
     columns = [
         _Column("单位", "office", [row["office"] for row in rows], is_number=False),
         _Column("数据", "feed", [row["feed"] for row in rows], is_number=False),
@@ -219,7 +219,17 @@ def show_offices(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
             is_number=False,
         ),
     ]
-    _show(console, "各单位数据 Feeds by office", columns, [row["is_overdue"] for row in rows])
+    if any(row["is_too_old"] for row in rows):
+        columns.append(
+            _Column(
+                "过旧",
+                "too old",
+                [f"{row['age_days']} > {row['max_age_days']}" * row["is_too_old"] for row in rows],
+                is_number=False,
+            )
+        )
+    is_marked = [row["is_overdue"] or row["is_too_old"] for row in rows]
+    _show(console, "各单位数据 Feeds by office", columns, is_marked)
 
 
 def show_seats(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -109,6 +109,7 @@ def render_report(found: Mapping[str, Any], run: Mapping[str, Any], message: Mes
             for feed in run.get("missing_feeds", ())
         ],
         overdue=run.get("overdue", ()),
+        too_old=run.get("too_old", ()),
         zh=read_codes(),
         en=_ENGLISH,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any, Final
 
 from openpyxl import Workbook
 from openpyxl.cell import Cell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
@@ -31,6 +31,13 @@ _STATES: Final = {
 _TO_FILL_IN: Final = PatternFill("solid", fgColor="FFF4CC")
 _HEAD: Final = PatternFill("solid", fgColor="E9EDF2")
 _WIDTHS: Final = (10, 44)
+# The format "Text" of Excel: what is typed there stays as it is.
+TEXT_FORMAT: Final = "@"
+_CELL_LENGTH: Final = 32_767
+_BREAKS: Final = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+_UNFIT: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
+)
 
 
 @dataclass(frozen=True)
@@ -165,11 +172,37 @@ def _write(sheet: Worksheet, row: int, column: int, value: object) -> Cell:
     """Write a value as what it is; a text that begins like a formula stays a text."""
     cell = sheet.cell(row, column)
     assert isinstance(cell, Cell)  # noqa: S101 - nothing is merged here
-    cell.value = (
-        value
-        if isinstance(value, int) or value is None
-        else ILLEGAL_CHARACTERS_RE.sub("", str(value))
-    )
+    cell.value = value if isinstance(value, int) or value is None else cell_text(str(value))
     if isinstance(cell.value, str):
         cell.data_type = "s"
+    if looks_like_formula(cell.value):
+        cell.number_format = TEXT_FORMAT
     return cell
+
+
+def cell_text(text: str) -> str:
+    """Bring a delivered text to what a cell may hold.
+
+    Control characters, marks that turn the direction of writing and what XML cannot hold are taken out;
+    what is longer than a cell is cut.
+
+    Shape:  one text in; one text of at most 32,767 characters out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: limits of the file format (ECMA-376; Excel's specifications).
+    """
+    clean = _UNFIT.sub("", _BREAKS.sub(" ", text)).strip()
+    return clean if len(clean) <= _CELL_LENGTH else clean[: _CELL_LENGTH - 1] + "…"
+
+
+def looks_like_formula(value: object) -> bool:
+    """Whether a spreadsheet might compute a text once somebody touches its cell.
+
+    Shape:  one value in; True only for texts that begin with ``=``, ``+``, ``-``, ``@`` or ``#``.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/how-to-work-with-offices.md, section 5.
+    """
+    return isinstance(value, str) and value.startswith(("=", "+", "-", "@", "#"))

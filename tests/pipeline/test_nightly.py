@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 import psycopg
 import pytest
 from conftest import FIRST_NIGHT, NEEDS_POSTGRES, SECOND_NIGHT, Township
@@ -193,13 +194,16 @@ def test_a_locked_night_is_said_in_the_line(night: Night) -> None:
 
 def test_one_feed_may_be_watched_more_closely(night: Night) -> None:
     with (night.workspace / "diqi.toml").open("a", encoding="utf-8") as file:
-        file.write("\n[gate]\nmin_removed = 0\nfeeds = { right = { max_removed_share = 0.01 } }\n")
+        file.write("\n[gate]\nmin_removed = 0\n")
+    contract = night.workspace / "sources.toml"
+    contract.write_text(
+        '[feed.right]\nrow_tolerance = { max_removed_share = "0.01" }\n', encoding="utf-8"
+    )
     night.township.second_night()
     line = night.line(5)
     assert line["error"]["params"]["feed"] == "right"
-    text_of = (night.workspace / "diqi.toml").read_text(encoding="utf-8")
-    (night.workspace / "diqi.toml").write_text(
-        text_of.replace("max_removed_share = 0.01", "warn_removed_share = 0.01"), encoding="utf-8"
+    contract.write_text(
+        '[feed.right]\nrow_tolerance = { warn_removed_share = "0.01" }\n', encoding="utf-8"
     )
     line = night.line(0)
     warned = {one["params"]["feed"] for one in line["change"]["gate"]}
@@ -207,12 +211,75 @@ def test_one_feed_may_be_watched_more_closely(night: Night) -> None:
     assert "预警" in night.report("report.html")
 
 
-def test_an_unknown_feed_in_the_gate_is_refused(night: Night) -> None:
+def test_what_comes_in_may_be_watched_too(night: Night) -> None:
+    """Nothing is too much where the contract says nothing; the second night brings new parcels."""
     with (night.workspace / "diqi.toml").open("a", encoding="utf-8") as file:
-        file.write("\n[gate]\nfeeds = { leases = { max_removed_share = 0.01 } }\n")
+        file.write("\n[gate]\nmin_removed = 0\n")
+    contract = night.workspace / "sources.toml"
+    contract.write_text(
+        "[feed.parcel]\nrow_tolerance = { warn_added_share = 0.01, max_added_share = 0.01 }\n",
+        encoding="utf-8",
+    )
+    night.township.second_night()
+    line = night.line(5)
+    assert line["error"]["code"] == "gate.too_many_added"
+    said = line["error"]["params"]
+    assert said["feed"] == "parcel"
+    with night.township.engine.connect() as connection:
+        held = connection.execute(
+            text("SELECT count(*) FROM core.parcel WHERE to_run IS NULL")
+        ).scalar_one()
+    assert said["before"] == held
+    assert "拦截" in night.report("report-stopped.html")
+    contract.unlink()
+    assert night.line(0)["change"]["gate"] == []
+
+
+def test_a_township_that_loses_most_of_its_rows_stops_the_run(night: Night) -> None:
+    """The county loses few of its records; the township's own file says that nine tenths are gone."""
+    registry = pd.DataFrame(
+        {
+            "企业编号": [f"Q{number:03}" for number in range(40)],
+            "企业名称": [f"测试{number}厂" for number in range(40)],
+            "镇街代码": "330299009",
+        }
+    )
+    first = night.workspace / "inbox" / "2026-06-30" / "企业名录@330299009.csv"
+    registry.to_csv(first, index=False)
+    assert night("run", "--as-of", "2026-06-30").exit_code == 0
+    registry.head(4).to_csv(night.folder() / first.name, index=False)
+    with (night.workspace / "diqi.toml").open("a", encoding="utf-8") as file:
+        # the records of the county would stop it as well
+        file.write("\n[gate]\nmax_removed_share = 1\nwarn_removed_share = 1\n")
+    line = night.line(0)
+    assert line["change"]["gate"] == []
+    (night.workspace / "sources.toml").write_text(
+        '[feed.enterprise]\nrow_tolerance = { max_removed_share = "0.85" }\n', encoding="utf-8"
+    )
+    registry.to_csv(night.folder() / first.name, index=False)
+    assert night.line(0)["change"]["gate"] == []
+    registry.head(3).to_csv(night.folder() / "企业名录@330299009_20260701.csv", index=False)
+    (night.folder() / first.name).unlink()
+    line = night.line(5)
+    assert line["error"]["code"] == "gate.too_few_rows"
+    said = line["error"]["params"]
+    assert (said["rows"], said["before"], said["scope"]) == (3, 40, "330299009")
+
+
+@pytest.mark.parametrize(
+    ("text_of", "named"),
+    [
+        ('[feed.leases]\nrow_tolerance = { max_removed_share = "0.01" }\n', "leases"),
+        ('[feed.lease]\nrow_tolerance = { max_lost = "0.01" }\n', "max_lost"),
+        ('[feed.lease]\nrow_tolerance = { max_removed_share = "1.5" }\n', "max_removed_share"),
+        ("[feed.lease]\nmax_age_days = -1\n", "max_age_days"),
+    ],
+)
+def test_a_tolerance_that_nobody_knows_is_refused(night: Night, text_of: str, named: str) -> None:
+    (night.workspace / "sources.toml").write_text(text_of, encoding="utf-8")
     done = night("nightly")
     assert done.exit_code == 3
-    assert "leases" in done.output
+    assert named in done.output
     assert json.loads(done.stdout.splitlines()[0])["state"] == "failed"
 
 

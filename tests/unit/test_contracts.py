@@ -159,6 +159,34 @@ def test_the_contracts_of_the_real_data_load(name):
     assert set(load_contracts(DEFAULT, path)) == set(FEEDS)
 
 
+@pytest.mark.parametrize(
+    "page", ["how-to-add-a-feed.md", "how-to-work-with-offices.md", "how-to-run-every-night.md"]
+)
+def test_the_contracts_of_the_docs_load(page, tmp_path):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    blocks = [b for b in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[feed." in b]
+    assert blocks
+    for block in blocks:
+        assert load_contracts(DEFAULT, workspace(tmp_path, block)) != load_contracts(DEFAULT)
+
+
+def test_age_and_tolerance_do_not_change_the_hash(tmp_path):
+    """They say nothing of the rows, so files that are loaded need not be read anew."""
+    changed = load_contracts(
+        DEFAULT,
+        workspace(
+            tmp_path,
+            """
+            [feed.area]
+            max_age_days = 30
+            row_tolerance = { max_removed_share = "0.1", warn_added_share = 2 }
+            """,
+        ),
+    )
+    assert changed["area"].max_age_days == 30
+    assert changed["area"].contract_hash == load_contracts(DEFAULT)["area"].contract_hash
+
+
 # ---- Headings ----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,69 @@
+"""The rows for which a file was refused: kept beside the refusal, so that its office can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import psycopg
+
+# Of a file of which every row is wrong the first rows say enough.
+_MOST: Final = 10_000
+_COLUMNS: Final = (
+    "step, rule, severity, feed, subject_key, detail_key, row_number, field, value, params, size_m2"
+)
+
+
+def rows_to_mend(cursor: psycopg.Cursor[Any], delivery_id: int) -> list[tuple[Any, ...]]:
+    """The first issues of a delivery, read before it is taken back.
+
+    Shape:  a delivery in; up to 10,000 issues in the order of its rows out.
+    Units:  none.
+    CRS:    none.
+    Errors: those of psycopg.
+    Source: docs/how-to-work-with-offices.md, section 5.
+    """
+    cursor.execute(
+        f"""
+        SELECT {_COLUMNS.replace("params", "params::text")} FROM ops.issue
+        WHERE delivery_id = %s
+        ORDER BY row_number NULLS FIRST, issue_id
+        LIMIT %s
+        """,  # noqa: S608 - constants of this module
+        (delivery_id, _MOST),
+    )
+    return cursor.fetchall()
+
+
+def keep_rows_to_mend(
+    cursor: psycopg.Cursor[Any], delivery_id: int, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Enter issues that were read before as those of a refused delivery.
+
+    Shape:  the refused delivery and rows of ``rows_to_mend`` in.
+    Units:  none.
+    CRS:    none.
+    Errors: those of psycopg.
+    Source: docs/how-to-work-with-offices.md, section 5.
+    """
+    with cursor.copy(f"COPY ops.issue (delivery_id, {_COLUMNS}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row((delivery_id, *row))
+
+
+def forget_refusal(
+    cursor: psycopg.Cursor[Any], condition: str, values: Mapping[str, object]
+) -> None:
+    """Delete refused deliveries, and the issues that are kept beside them.
+
+    Shape:  a condition on ``d``, one of the constants of ``load_feeds``, and its values in.
+    Units:  none.
+    CRS:    none.
+    Errors: those of psycopg.
+    Source: docs/sources.md, Design 3 (delivery).
+    """
+    refused = (
+        f"SELECT d.delivery_id FROM ops.delivery AS d WHERE d.state = 'refused' AND {condition}"  # noqa: S608
+    )
+    cursor.execute(f"DELETE FROM ops.issue WHERE delivery_id IN ({refused})", values)  # noqa: S608
+    cursor.execute(f"DELETE FROM ops.delivery WHERE delivery_id IN ({refused})", values)  # noqa: S608
