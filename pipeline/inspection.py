@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,19 @@ import shapely
 
 from pipeline.domain.areas import survey_area
 from pipeline.errors import SourceError, UsageError
+from pipeline.feeds.archive import members
 from pipeline.feeds.batch import OpenLayer, RawBatch, raw_batch
-from pipeline.feeds.clean import CleanBatch, Manner, clean_batch
+from pipeline.feeds.clean import CleanBatch
 from pipeline.feeds.contracts import Column, Contract, County
-from pipeline.feeds.discover import matching_feeds
-from pipeline.feeds.headings import match_headings
+from pipeline.feeds.crs import label_of
+from pipeline.feeds.discover import SourceFile, matching_feeds
+from pipeline.feeds.draft import Geometry, draft_contract
+from pipeline.feeds.headings import match_headings, missing_in_words
 from pipeline.feeds.isolation import ReadingRoom
+from pipeline.feeds.kinds import Kind, kind_of, require_readable
+from pipeline.feeds.limits import Limits
+from pipeline.feeds.place import Known
+from pipeline.feeds.reader import Delivery, LayerCleaning
 from pipeline.feeds.readers import open_layer, top_of
 from pipeline.outputs.picture import draw_layer
 from pipeline.run import contracts_of, county_of
@@ -30,12 +37,13 @@ from pipeline.settings import WORKSPACE_FILE, Settings
 Progress = Callable[[str, int, int | None], None]
 
 _SAMPLE_ROWS = 10
+_OF_LAYERS = {"geodatabase", "geopackage", "sqlite", "xlsx", "xls", "xlsb", "ods"}
 _EXAMPLES = 3
 # Shapes that are drawn as they are; of more, each is drawn as the box around it.
 _DRAWN_SHAPES = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mapped:
     """One canonical column: the headings that serve it, its type, and the unit that is read."""
 
@@ -113,13 +121,15 @@ def inspect_file(
     feed: str | None,
     picture: Path | None,
     as_of: dt.date,
+    known: Known | None = None,
     progress: Progress = lambda _file, _rows, _total: None,
 ) -> list[Inspection]:
     """Read a file to its end as each feed it serves, and say what was understood; nothing is stored.
 
     The picture of its shapes goes to ``picture``, else to ``out/inspect/`` of the workspace.
+    ``known`` is where land lies that is held, by which a file without a CRS is placed.
 
-    Shape:  a file in; one Inspection per feed out.
+    Shape:  a file in; one Inspection per data set and feed out.
     Units:  areas in m2.
     CRS:    shapes are drawn in the county's.
     Errors: UsageError (usage.no_file, usage.feed); SourceError where the file cannot be read, or is
@@ -128,25 +138,128 @@ def inspect_file(
     """
     contracts = _contracts(path, settings, feed)
     county = county_of(settings)
+    limits = settings.limits.of_files
     found: list[Inspection] = []
-    with closing(ReadingRoom(settings.limits.of_files)) as room:
-        feeds, known_by = choose_feed(room, path, contracts, feed)
-        for name in feeds:
-            terms = (room, path, contracts[name], county, known_by)
-            found.append(inspect(*terms, as_of=as_of, progress=progress))
+    with closing(ReadingRoom(limits)) as room:
+        for part in _parts(path, limits):
+            feeds, known_by = choose_feed(room, part, contracts, feed, limits)
+            for name in feeds:
+                source = SourceFile(
+                    path, part.shown, name, None, None, "", inside=part.inside, layer=part.layer
+                )
+                delivery = Delivery(
+                    source, contracts[name], county, as_of, "", known=known or Known()
+                )
+                found.append(inspect(room, delivery, known_by, part, progress=progress))
     for one in found:
-        if one.drawn.boxes and sum(map(len, one.drawn.boxes)):
-            target = picture or _picture_path(settings, one)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            boxes = np.concatenate(one.drawn.boxes)
-            shapes = np.concatenate(one.drawn.shapes) if one.drawn.shapes else None
-            caption = f"{len(boxes)} shapes, {one.crs} -> {county.crs}, x {boxes[:, 0].min():.0f}"
-            caption += (
-                f" to {boxes[:, 2].max():.0f}, y {boxes[:, 1].min():.0f} to {boxes[:, 3].max():.0f}"
-            )
-            draw_layer(target, boxes, shapes, caption)
-            one.picture = str(target)
+        _draw(one, settings, picture if len(found) == 1 else None)
     return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """A data set of a file: the file itself, or what lies in a zip."""
+
+    path: Path
+    name: str
+    kind: str
+    inside: str | None = None
+    layer: str | None = None
+    other_name: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The name under which it is told of."""
+        return self.path.name if self.inside is None else f"{self.path.name}/{self.inside}"
+
+
+def _parts(path: Path, limits: Limits) -> list[Part]:
+    kind = kind_of(path)
+    require_readable(path, kind)
+    if kind is not Kind.ZIP:
+        return [Part(path, path.name, kind.value)]
+    packed = members(path, limits)
+    parts = [Part(path, one.name, f"zip, {one.kind.value}", one.inside) for one in packed]
+    if len(parts) == 1:
+        # a zip may be named, and what it holds not
+        parts = [replace(parts[0], other_name=path.stem + Path(packed[0].name).suffix)]
+    return parts
+
+
+def _draw(one: Inspection, settings: Settings, picture: Path | None) -> None:
+    if not one.drawn.boxes or not sum(map(len, one.drawn.boxes)):
+        return
+    target = picture or _picture_path(settings, one)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    boxes = np.concatenate(one.drawn.boxes)
+    shapes = np.concatenate(one.drawn.shapes) if one.drawn.shapes else None
+    low, high = boxes.min(axis=0), boxes.max(axis=0)
+    caption = (
+        f"{len(boxes)} shapes, {one.crs} -> {settings.county.crs}, "
+        f"x {low[0]:.0f} to {high[2]:.0f}, y {low[1]:.0f} to {high[3]:.0f}"
+    )
+    draw_layer(target, boxes, shapes, caption)
+    one.picture = str(target)
+
+
+def draft_of(path: Path, settings: Settings, feed: str | None) -> str:
+    """Draft a contract for a file, columns guessed and marked, ready to be corrected.
+
+    Shape:  a file in; the text of a workspace's ``sources.toml`` for it out.
+    Units:  those of the headings.
+    CRS:    as the file says.
+    Errors: UsageError (usage.no_file, usage.feed, draft.no_feed); SourceError where the file cannot
+            be read.
+    Source: docs/how-to-add-a-feed.md.
+    """
+    contracts = _contracts(path, settings, feed)
+    limits = settings.limits.of_files
+    drafts: list[str] = []
+    with closing(ReadingRoom(limits)) as room:
+        for part in _parts(path, limits):
+            layers = room.asked(top_of, path, part.inside, limits, file=path.name)
+            drafts += [_draft(part, layer, contracts, feed) for layer in layers]
+    return "\n".join(drafts)
+
+
+def _draft(
+    part: Part, layer: dict[str, Any], contracts: Mapping[str, Contract], feed: str | None
+) -> str:
+    names, rows = _likely_headings(layer, contracts)
+    columns = [
+        pd.Series([row[i] if i < len(row) else None for row in rows], dtype="str")
+        for i in range(len(names))
+    ]
+    kind: Geometry = "none"
+    if layer["has_geometry"]:
+        kind = "point" if "Point" in str(layer["geometry_type"]) else "polygon"
+    crs = layer["crs"]
+    return draft_contract(
+        contracts,
+        names,
+        columns,
+        file=part.name,
+        geometry=kind,
+        crs=None if crs is None else label_of(crs),
+        encoding=layer["encoding"],
+        layer=layer["name"] if part.kind in _OF_LAYERS else None,
+        feed=feed,
+    )
+
+
+def _likely_headings(
+    layer: dict[str, Any], contracts: Mapping[str, Contract]
+) -> tuple[list[str], list[list[str | None]]]:
+    """The candidate that fits any contract best, and the rows below it."""
+    best, most = 0, (-1, -1)
+    for place, headings in enumerate(layer["headings"]):
+        names = [tuple(one) for one in headings]
+        score = max(match_headings(contract, names).score for contract in contracts.values())
+        filled = len({one[0] for one in names if one[0]})
+        if (score, filled if score == 0 else 0) > most:
+            best, most = place, (score, filled if score == 0 else 0)
+    chosen: list[str] = [one[0] for one in layer["headings"][best]]
+    return chosen, layer["rows"][layer["ends"][best] + 1 :]
 
 
 def _contracts(path: Path, settings: Settings, feed: str | None) -> dict[str, Contract]:
@@ -166,13 +279,14 @@ def _picture_path(settings: Settings, one: Inspection) -> Path:
 
 def choose_feed(
     room: ReadingRoom,
-    path: Path,
+    part: Part,
     contracts: Mapping[str, Contract],
     wanted: str | None,
+    limits: Limits,
 ) -> tuple[list[str], str]:
     """Tell which feeds a file serves, and by what that is known.
 
-    Shape:  a file in; feeds and one of ``person``, ``name``, ``headings`` out.
+    Shape:  a data set in; feeds and one of ``person``, ``name``, ``headings`` out.
     Units:  none.
     CRS:    none.
     Errors: SourceError: source.no_feed where no contract fits, and those of reading the file.
@@ -180,67 +294,70 @@ def choose_feed(
     """
     if wanted is not None:
         return [wanted], "person"
-    if feeds := matching_feeds(path, contracts):
-        return feeds, "name"
-    best: dict[str, tuple[int, str]] = {}
-    nearest: tuple[int, str, str] = (0, "", "")
-    for layer in room.asked(top_of, path, file=path.name):
+    for name in filter(None, (part.name, part.other_name)):
+        if feeds := matching_feeds(part.path.with_name(name), contracts, part.path):
+            return feeds, "name"
+    fitting: dict[str, int] = {}
+    nearest: tuple[int, str, str] = (0, "-", "-")
+    for layer in room.asked(top_of, part.path, part.inside, limits, file=part.shown):
         for feed, contract in contracts.items():
+            if contract.geometry_required and not layer["has_geometry"]:
+                continue
             for headings in layer["headings"]:
-                match = match_headings(contract, [(name,) for name in headings])
-                fits_shape = layer["has_geometry"] or not contract.geometry_required
-                if not match.missing and fits_shape:
-                    best[feed] = max(best.get(feed, (0, "")), (match.score, layer["name"]))
+                match = match_headings(contract, [tuple(names) for names in headings])
+                if not match.missing:
+                    fitting[feed] = max(fitting.get(feed, 0), match.score)
                 elif match.score > nearest[0]:
-                    nearest = (match.score, feed, ", ".join(match.missing))
-    if not best:
-        raise SourceError(
-            "source.no_feed", file=path.name, feed=nearest[1] or "-", missing=nearest[2] or "-"
-        )
-    most = max(score for score, _ in best.values())
-    return [feed for feed, (score, _) in best.items() if score == most], "headings"
+                    nearest = (match.score, feed, missing_in_words(contract, match))
+    if not fitting:
+        _, feed, missing = nearest
+        raise SourceError("source.no_feed", file=part.shown, feed=feed, missing=missing)
+    most = max(fitting.values())
+    return [feed for feed, score in fitting.items() if score == most], "headings"
 
 
 def inspect(
     room: ReadingRoom,
-    path: Path,
-    contract: Contract,
-    county: County,
+    delivery: Delivery,
     known_by: str,
+    part: Part,
     *,
-    kind: str,
-    as_of: dt.date,
     progress: Progress = lambda _file, _rows, _total: None,
 ) -> Inspection:
     """Read a file as one feed, to its end, and say what was understood; nothing is stored.
 
-    Shape:  a file in; an Inspection out.
+    Shape:  a delivery that is in no database in; an Inspection out.
     Units:  areas in m2.
     CRS:    shapes are drawn in the county's.
     Errors: SourceError where the file cannot be read as this feed.
     Source: docs/sources.md, 6 and 7.
     """
-    with room.opened(open_layer, path, contract, county, file=path.name) as layer:
-        result = _begun(path, layer, contract, known_by, kind)
-        gathered = _Gathered(contract, county)
+    contract = delivery.contract
+    opening = delivery.opening(room.limits)
+    with room.opened(open_layer, opening, file=part.shown) as layer:
+        result = _begun(part, layer, contract, known_by)
+        gathered = _Gathered(contract, delivery.county)
+        cleaning = LayerCleaning(layer, delivery)
         for batch in layer.batches:
             rows = raw_batch(batch, len(layer.headings))
-            clean = clean_batch(rows, layer, contract, county, Manner(as_of))
-            gathered.take(rows, clean, result)
-            progress(path.name, result.rows, layer.row_total)
+            gathered.take(rows, cleaning(rows), result)
+            progress(part.shown, result.rows, layer.row_total)
+        cleaning.finish()
+    for one in result.mapping:
+        detected = cleaning.detected.get(one.column)
+        if detected is not None and one.unit_from == "contract":
+            one.unit, one.unit_from = detected, "geometry"
     result.ignored_lines = len(layer.ignored_lines)
     result.notes = layer.notes
     gathered.finish(result, contract)
     return result
 
 
-def _begun(
-    path: Path, layer: OpenLayer, contract: Contract, known_by: str, kind: str
-) -> Inspection:
+def _begun(part: Part, layer: OpenLayer, contract: Contract, known_by: str) -> Inspection:
     used = layer.match.used
     return Inspection(
-        file=path.name,
-        kind=kind,
+        file=part.shown,
+        kind=part.kind,
         feed=contract.feed,
         known_by=known_by,
         layer=layer.name,
@@ -317,7 +434,7 @@ class _Gathered:
         result.rows += len(rows.row_number)
         result.quarantined += int(clean.rows.loc[~good, "file_row"].nunique())
         keys = clean.rows.loc[good, "key"].dropna()
-        self.keys.append(pd.util.hash_pandas_object(keys, index=False).to_numpy(np.uint64))
+        self.keys.append(pd.util.hash_pandas_object(keys, index=False).to_numpy().astype(np.uint64))
         self.issues.append(clean.issues)
         if len(result.sample) < _SAMPLE_ROWS:
             hidden = {
@@ -333,7 +450,7 @@ class _Gathered:
             shown = clean.rows.drop(columns=hidden & set(clean.rows.columns))
             wanted = shown.head(_SAMPLE_ROWS - len(result.sample))
             result.sample += [
-                {name: None if pd.isna(value) else str(value) for name, value in row.items()}
+                {str(name): None if pd.isna(value) else str(value) for name, value in row.items()}
                 for row in wanted.to_dict("records")
             ]
         if "geom" in clean.rows.columns:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     # half of what a reader's process would hold
     import pandas as pd
 
+    from pipeline.feeds.place import Decision
+
 __all__ = ["BATCH_ROWS", "OpenLayer", "RawBatch", "raw_batch"]
 
 
@@ -62,10 +64,14 @@ class OpenLayer:
     crs_from: str | None = None
     encoding: str | None = None
     is_spreadsheet: bool = False
+    # whether its dates count from 1904
+    dates_1904: bool = False
     has_geometry: bool = False
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     # of single rows, by number: why they cannot be used as they are; complete after the last batch
     row_issues: list[tuple[int, str, dict[str, object]]] = field(default_factory=list)
+    # how points from two columns are read, once one of them was
+    points: list[Decision] = field(default_factory=list)
     # lines of a table that are no records: titles, totals, notes; complete after the last batch
     ignored_lines: list[int] = field(default_factory=list)
 

@@ -120,7 +120,9 @@ def asdict_without_batches(layer: OpenLayer) -> dict[str, object]:
     Errors: none.
     Source: docs/decisions/0014-readers-have-a-process.md.
     """
-    values = {name: value for name, value in vars(layer).items() if name != "batches"}
+    values = {
+        name: value for name, value in vars(layer).items() if name not in {"batches", "points"}
+    }
     values["match"] = asdict(layer.match)
     return values
 

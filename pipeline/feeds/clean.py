@@ -26,10 +26,10 @@ from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.cells import nothing
 from pipeline.feeds.contents import extra_of, joined, row_hashes
 from pipeline.feeds.contracts import Column, Contract, County, Internal
-from pipeline.feeds.crs import check_place, reprojection
 from pipeline.feeds.fields import Fields, to_base
 from pipeline.feeds.findings import HIDDEN, ISSUE_COLUMNS, Findings, Mask
 from pipeline.feeds.geometry import REPAIRED, Shapes, clean_points, clean_polygons, place_of
+from pipeline.feeds.place import Decision, decide_crs
 from pipeline.feeds.units import LayerUnits
 
 __all__ = [
@@ -412,8 +412,14 @@ class _Cleaner:
         if given is None:
             given = np.full(len(self.index), None, dtype=object)
         if self.contract.geometry == "point":
-            return clean_points(given, self.county)
-        return clean_polygons(given, self.county, self.contract.repair)
+            shapes = clean_points(given, self.county)
+        else:
+            shapes = clean_polygons(given, self.county, self.contract.repair)
+        if self.batch.rule is not None:
+            # what did not belong into the layer's CRS has no shape here
+            told = self.batch.rule != ""
+            shapes.rule[told] = self.batch.rule[told]
+        return shapes
 
     def _report_shapes(self, shapes: Shapes) -> None:
         """Say what was wrong with shapes, and set rows aside that need one."""
@@ -506,20 +512,38 @@ class _Cleaner:
             return None
         x = as_floats(parse_number(self.fields.delivered("point:x"))["value"])
         y = as_floats(parse_number(self.fields.delivered("point:y"))["value"])
-        crs = self.county.crs if spec.crs == "county" else spec.crs
-        way = reprojection(crs, self.county, file=self.layer.name, layer=self.layer.name)
         points = np.full(len(self.index), None, dtype=object)
         # 0, 0 is how a program writes that it does not know
         known = np.isfinite(x) & np.isfinite(y) & ~((x == 0) & (y == 0))
-        if known.any():
-            coordinates = np.column_stack([x[known], y[known]])
-            try:
-                check_place(way, coordinates, file=self.layer.name, layer=self.layer.name)
-                points[known] = shapely.points(way(coordinates))
-            except CrsError:
-                # a point is only a hint: the rows are kept without it
-                points[known] = shapely.Point(np.inf, np.inf)
+        if not known.any():
+            return points
+        # a point is only a hint: rows whose point cannot be used are kept without it
+        points[known] = shapely.Point(np.inf, np.inf)
+        delivered = shapely.points(np.column_stack([x[known], y[known]]))
+        decision = self._place_of_points(shapely.bounds(delivered), spec.crs)
+        if decision is not None:
+            placed = decision.place(delivered)
+            good = placed.rule == ""
+            points[np.flatnonzero(known)[good]] = placed.shapes[good]
         return points
+
+    def _place_of_points(self, bounds: npt.NDArray[np.float64], crs: str) -> Decision | None:
+        """How the points of the layer are read, by the first of them; None where they cannot be."""
+        if not self.layer.points:
+            try:
+                decision = decide_crs(
+                    bounds,
+                    None,
+                    self.county,
+                    file=self.layer.name,
+                    layer=self.layer.name,
+                    contract_crs=self.county.crs if crs == "county" else crs,
+                )
+            except CrsError:
+                return None
+            self.layer.points.append(decision)
+            self.layer.notes += [(note.code, note.params) for note in decision.notes]
+        return self.layer.points[0]
 
 
 def _column(values: pd.Series | None, index: pd.Index) -> pd.Series:

@@ -370,6 +370,21 @@ def _refuse_old(source: pyproj.CRS, *, file: str, layer: str, is_declared: bool)
         raise CrsError("source.old_datum", file=file, layer=layer, crs=crs)
 
 
+def label_of(text: str) -> str | None:
+    """What a system is called, by its code where its parameters have one.
+
+    Shape:  the text of a CRS in; its name out, None where it is none that is known.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/sources.md, 3.4: match on parameters.
+    """
+    try:
+        return _label(pyproj.CRS.from_user_input(text))
+    except ProjCrsError:
+        return None
+
+
 def _label(source: pyproj.CRS) -> str:
     """What the system is called: by its code where its parameters have one."""
     zone = zone_of(source)

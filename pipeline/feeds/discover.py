@@ -258,16 +258,25 @@ def _source(found: _Found, feed: str, contract: Contract, digest: str) -> Source
     )
 
 
-def matching_feeds(path: Path, contracts: Mapping[str, Contract]) -> list[str]:
+def matching_feeds(
+    path: Path, contracts: Mapping[str, Contract], content: Path | None = None
+) -> list[str]:
     """The feeds whose contracts name a file like this one.
 
-    Shape:  a path in; feeds in the order of the contracts out, none where no pattern fits.
+    Shape:  a path, and the file where what it holds lies elsewhere, in; feeds in the order of the contracts out, none where no pattern fits.
     Units:  none.
     CRS:    none.
     Errors: none.
     Source: contracts of the feeds (files, changes_files, takes_out).
     """
-    return _named_feeds(_Found(path, PurePosixPath(path.name), path.name), contracts)
+    is_packed = content is not None and content.name != path.name
+    found = _Found(
+        content or path,
+        PurePosixPath(path.name),
+        path.name,
+        inside=path.name if is_packed else None,
+    )
+    return _named_feeds(found, contracts)
 
 
 def states_crs(source: SourceFile) -> bool:

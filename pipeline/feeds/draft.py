@@ -18,10 +18,10 @@ from pipeline.domain.codes import check_credit_code, normalise_certificate, pars
 from pipeline.domain.persons import hide_person_numbers
 from pipeline.domain.quantities import parse_date, parse_number
 from pipeline.domain.text import blank_to_na, fold
+from pipeline.domain.units import UNIT_BASE
 from pipeline.errors import UsageError
 from pipeline.feeds.contracts import Column, Contract
 from pipeline.feeds.headings import (
-    UNIT_BASE,
     Match,
     match_headings,
     missing_columns,

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import SourceError
 from pipeline.feeds.archive import require_space
 from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.kinds import Kind

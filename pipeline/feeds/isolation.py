@@ -189,6 +189,7 @@ def _batches(
     frames: Iterator[tuple[bytes, memoryview]], layer: OpenLayer
 ) -> Iterator[pa.RecordBatch]:
     schema: pa.Schema | None = None
+    told = len(layer.notes)
     for kind, payload in frames:
         if kind == SCHEMA:
             schema = pa.ipc.read_schema(pa.py_buffer(payload))
@@ -197,7 +198,8 @@ def _batches(
         elif kind == END:
             end = json.loads(bytes(payload))
             layer.ignored_lines = end["ignored_lines"]
-            layer.notes = [(code, params) for code, params in end["notes"]]
+            here = layer.notes[told:]
+            layer.notes = [(code, params) for code, params in end["notes"]] + here
             layer.row_issues = [(row, rule, params) for row, rule, params in end["row_issues"]]
         else:
             assert kind == LAYER, kind  # noqa: S101 - the child sends nothing else

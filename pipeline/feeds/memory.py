@@ -146,4 +146,4 @@ def with_known(
     for name in rows.columns:
         if fresh[name].dtype == object:
             rows[name] = rows[name].astype(object).where(rows[name].notna(), None)
-    return CleanBatch(rows, clean.issues)
+    return replace(clean, rows=rows)

@@ -21,8 +21,10 @@ RULE = "rule"
 
 @dataclass(frozen=True)
 class Texts:
-    """What a contract says of texts: the declared encoding or ``auto``, headings that it knows, and
-    headings whose values no message may show.
+    """What a contract says of texts.
+
+    ``declared`` is an encoding or ``auto``, ``known`` the headings that it knows, ``hidden`` those
+    whose values no message may show.
     """
 
     declared: str = "auto"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline.domain.units import UNIT_TITLES
 from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer, RawBatch, raw_batch
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch
@@ -19,6 +20,7 @@ from pipeline.feeds.limits import Limits
 from pipeline.feeds.memory import Memory, part_of, with_known
 from pipeline.feeds.place import Known
 from pipeline.feeds.readers import Opening, open_layer
+from pipeline.feeds.units import LayerUnits
 from pipeline.threads import ahead
 
 # Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
@@ -56,6 +58,19 @@ class Delivery:
     def manner(self) -> Manner:
         """What it is to cleaning."""
         return Manner(self.data_date, self.source.is_changes, self.source.takes_out)
+
+    def opening(self, limits: Limits) -> Opening:
+        """How its file is opened."""
+        source = self.source
+        return Opening(
+            source.path,
+            self.reads_by,
+            self.county,
+            limits,
+            inside=source.inside,
+            layer=source.layer,
+            known=self.known,
+        )
 
     @property
     def identity(self) -> dict[str, object]:
@@ -128,13 +143,15 @@ class Reader:
             try:
                 with self._open(delivery) as layer:
                     yield Piece(delivery, layer=layer)
+                    cleaning = LayerCleaning(layer, delivery)
                     with closing(ahead(layer.batches, 1)) as batches:
                         for batch in batches:
-                            rows = raw_batch(batch, len(layer.headings))
-                            clean = _clean(rows, layer, delivery)
+                            clean = cleaning(raw_batch(batch, len(layer.headings)))
                             yield Piece(delivery, batch=clean, rows=batch.num_rows)
                             if self._is_past(later):
                                 break
+                        else:
+                            cleaning.finish()
                 yield Piece(delivery)
             except SourceError as error:
                 yield Piece(delivery, error=error)
@@ -143,16 +160,7 @@ class Reader:
         source = delivery.source
         if source.refusal is not None:
             raise source.refusal
-        opening = Opening(
-            source.path,
-            delivery.reads_by,
-            delivery.county,
-            self._room.limits,
-            inside=source.inside,
-            layer=source.layer,
-            known=delivery.known,
-            seal=delivery.contract_hash,
-        )
+        opening = replace(delivery.opening(self._room.limits), seal=delivery.contract_hash)
         return self._room.opened(open_layer, opening, file=source.path.name)
 
     def _is_past(self, later: list[Delivery]) -> bool:
@@ -160,17 +168,70 @@ class Reader:
         return any(self._wanted is other for other in later)
 
 
-def _clean(batch: RawBatch, layer: OpenLayer, delivery: Delivery) -> CleanBatch:
-    """Clean what is not known from the last delivery."""
-    terms = (layer, delivery.reads_by, delivery.county, delivery.manner)
-    if layer.match.is_melted or delivery.source.is_changes:
-        return clean_batch(batch, *terms)
-    hashes = batch.seals or []
-    known = (delivery.memory or Memory(())).find(hashes)
-    is_new = np.array([row is None for row in known], dtype=bool)
-    clean = None
-    if is_new.all():
-        clean = clean_batch(batch, *terms)
-    elif is_new.any():
-        clean = clean_batch(part_of(batch, is_new), *terms)
-    return with_known(clean, batch, hashes, known)
+class LayerCleaning:
+    """Cleans the batches of one layer, in their order; what is known from the last delivery is not."""
+
+    def __init__(self, layer: OpenLayer, delivery: Delivery) -> None:
+        self._layer = layer
+        self._delivery = delivery
+        self._contract = delivery.reads_by
+        self._units = LayerUnits(
+            layer,
+            self._contract,
+            delivery.county,
+            file=delivery.source.path.name,
+            source_crs=layer.crs,
+        )
+        self._remembers = not (layer.match.is_melted or delivery.source.is_changes)
+
+    def __call__(self, batch: RawBatch) -> CleanBatch:
+        """Clean a batch.
+
+        Errors: SourceError (units.contradicted).
+        """
+        self._units.see(batch)
+        if not self._remembers or batch.seals is None:
+            return self._cleaned(batch)
+        # what was decided of the layer is part of what a row was read by
+        seals = [_mixed(seal, self._units.seal) for seal in batch.seals]
+        known = (self._delivery.memory or Memory(())).find(seals)
+        is_new = np.array([row is None for row in known], dtype=bool)
+        clean = None
+        if is_new.all():
+            clean = self._cleaned(batch)
+        elif is_new.any():
+            clean = self._cleaned(part_of(batch, is_new))
+        return with_known(clean, batch, seals, known)
+
+    def _cleaned(self, batch: RawBatch) -> CleanBatch:
+        return clean_batch(
+            batch,
+            self._layer,
+            self._contract,
+            self._delivery.county,
+            self._delivery.manner,
+            units=self._units,
+            dates_1904=self._layer.dates_1904,
+        )
+
+    def finish(self) -> None:
+        """Judge the layer as a whole, and keep what was decided of it.
+
+        Errors: SourceError (units.mixed).
+        """
+        self._units.finish()
+        for column, unit in self.detected.items():
+            params: dict[str, object] = {"column": column, "unit": UNIT_TITLES[unit]}
+            self._layer.notes.append(("units.detected", params))
+
+    @property
+    def detected(self) -> dict[str, str]:
+        """Columns whose unit the drawn areas decided."""
+        return self._units.detected
+
+
+def _mixed(seal: bytes, other: bytes) -> bytes:
+    """Two seals in one."""
+    if not other:
+        return seal
+    return (int.from_bytes(seal, "big") ^ int.from_bytes(other, "big")).to_bytes(len(seal), "big")

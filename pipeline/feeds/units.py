@@ -7,6 +7,7 @@ changes what a row becomes. A column that mixes units is refused when all of the
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -254,9 +255,12 @@ class LayerUnits:
         return {name: seen.unit for name, seen in self._seen.items() if seen.unit is not None}
 
     @property
-    def context(self) -> str:
-        """What was decided, for the hash by which delivered rows are known again."""
-        return repr(sorted(self.detected.items()))
+    def seal(self) -> bytes:
+        """What was decided, for the seals by which rows are known again; empty where nothing was."""
+        unusual = sorted(
+            (name, unit) for name, unit in self.detected.items() if unit != self._columns[name].unit
+        )
+        return hashlib.blake2b(repr(unusual).encode(), digest_size=16).digest() if unusual else b""
 
     def _heading(self, name: str) -> str:
         """A column as its file calls it."""

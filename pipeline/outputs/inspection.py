@@ -35,8 +35,9 @@ _CRS_FROM = {
     "contract": "约定 contract",
     "coordinates": "按坐标判定 by the coordinates",
     "place": "按位置判定 by place",
+    "format": "格式默认 set by the format",
 }
-_SHOWN_COLUMNS = 8
+_COLUMN_WIDTH = 14
 
 
 def inspection_summary(found: Inspection) -> dict[str, Any]:
@@ -85,9 +86,11 @@ def show_inspection(console: Console, found: Inspection) -> None:
         ("坐标系 CRS", _with_source(found.crs, found.crs_from, _CRS_FROM)),
         (
             "行 rows",
-            f"{found.rows}，隔离 quarantined {found.quarantined}，"
-            f"重复主键 repeated keys {found.duplicates}，"
-            f"非记录行 lines that are no records {found.ignored_lines}",
+            (
+                f"{found.rows}，隔离 quarantined {found.quarantined}，"
+                f"重复主键 repeated keys {found.duplicates}，"
+                f"非记录行 lines that are no records {found.ignored_lines}"
+            ),
         ),
     ]
     if found.areas is not None:
@@ -96,9 +99,11 @@ def show_inspection(console: Console, found: Inspection) -> None:
         lines.append(
             (
                 "面积 area",
-                f"登记 official {a.official_m2:,.2f} m² ({mu:,.2f} 亩), "
-                f"平面 plane {a.plane_m2:,.2f} m², 椭球 survey {a.survey_m2:,.2f} m², "
-                f"登记÷平面中位数 median ratio {a.median_ratio:.6f} ({a.rows} rows)",
+                (
+                    f"登记 official {a.official_m2:,.2f} m² ({mu:,.2f} 亩), "
+                    f"平面 plane {a.plane_m2:,.2f} m², 椭球 survey {a.survey_m2:,.2f} m², "
+                    f"登记÷平面中位数 median ratio {a.median_ratio:.6f} ({a.rows} rows)"
+                ),
             )
         )
     if found.picture is not None:
@@ -175,10 +180,13 @@ def _show_sample(console: Console, sample: Sequence[dict[str, str | None]]) -> N
     if not sample:
         return
     filled = [name for name in sample[0] if any(row.get(name) for row in sample)]
-    table = _table("前几行 First rows", *filled[:_SHOWN_COLUMNS])
+    # the number of the row stands first
+    filled.sort(key=lambda name: name != "file_row")
+    count = max(2, console.width // _COLUMN_WIDTH)
+    table = _table("前几行 First rows", *filled[:count])
     for row in sample:
-        table.add_row(*(escape(row.get(name) or "") for name in filled[:_SHOWN_COLUMNS]))
+        table.add_row(*(escape(row.get(name) or "") for name in filled[:count]))
     console.print(table)
-    if len(filled) > _SHOWN_COLUMNS:
-        rest = ", ".join(filled[_SHOWN_COLUMNS:])
+    if len(filled) > count:
+        rest = ", ".join(filled[count:])
         console.print(f"其余列见 --json more columns with --json: {rest}", highlight=False)

@@ -538,10 +538,20 @@ def _stage(
         subject_key=key.fillna("#" + issues["row_number"].astype("str")),
     )
     copy_frame(driver, sql.Identifier("ops", "issue"), named)
+    drawn = clean.as_delivered
+    if len(drawn):
+        shapes = drawn.assign(delivery_id=delivery_id, geom=[wkb.hex() for wkb in drawn["geom"]])
+        copy_frame(driver, sql.Identifier("raw", "shape_as_delivered"), shapes)
 
 
 # What is only told; other notes are warnings.
-_TOLD = ("note.", "encoding.one_byte", "encoding.names_differ", "crs.parameters_used", "crs.on_held")
+_TOLD = (
+    "note.",
+    "encoding.one_byte",
+    "encoding.names_differ",
+    "crs.parameters_used",
+    "crs.on_held",
+)
 
 
 def _tell_of_layer(

@@ -132,6 +132,18 @@ CREATE TABLE raw.area (
   extra jsonb NOT NULL DEFAULT '{}'
 );
 
+-- Shapes that were repaired or set aside, as they came: what is stored is not what was drawn.
+CREATE TABLE raw.shape_as_delivered (
+  delivery_id integer NOT NULL,
+  row_number integer NOT NULL,
+  rule text COLLATE "C" NOT NULL,
+  reason text,
+  area_before_m2 double precision,
+  area_after_m2 double precision,
+  geom geometry NOT NULL,
+  PRIMARY KEY (delivery_id, row_number)
+);
+
 CREATE TABLE core.patch (LIKE raw.patch INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 ALTER TABLE core.patch DROP COLUMN extra, ADD ellipsoid_area_m2 numeric NOT NULL;
 CREATE TABLE core.parcel (LIKE raw.parcel INCLUDING DEFAULTS INCLUDING CONSTRAINTS);

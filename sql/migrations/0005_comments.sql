@@ -11,6 +11,7 @@ COMMENT ON TABLE raw.indicator IS '企业指标原始行 Indicators as delivered
 COMMENT ON TABLE raw.recognition IS '企业认定原始行 Recognitions as delivered, content once';
 COMMENT ON TABLE raw.account IS '用电户号原始行 Electricity accounts as delivered, content once';
 COMMENT ON TABLE raw.score IS '评价结果原始行 Official scores as delivered, content once';
+COMMENT ON TABLE raw.shape_as_delivered IS '修复或隔离前的原图形 Shapes as they came, before a repair or instead of one';
 COMMENT ON TABLE raw.area IS '镇街和开发区原始行 Townships and zones as delivered, content once';
 COMMENT ON TABLE core.patch IS '地类图斑 Survey patches with history';
 COMMENT ON TABLE core.parcel IS '宗地 Parcels with history';

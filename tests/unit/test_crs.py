@@ -539,9 +539,9 @@ def test_a_stated_zone_that_only_another_one_explains_is_refused():
         error = refusal(items, "EPSG:4550", county, known=known)
         assert error.code == "source.other_zone"
         assert error.params["fits"] == "EPSG:4549"
-    # land that is not held yet is no contradiction
+    # land far from all that is held
     far = Known(np.array([(400_000.0, 3_170_000.0, 410_000.0, 3_180_000.0)]))
-    assert_lands(items, decide(items, "EPSG:4549", known=far), (WEST, EAST))
+    assert refusal(items, "EPSG:4549", known=far).code == "source.wrong_crs"
 
 
 # ---- Degrees and web maps ----------------------------------------------------------------------
