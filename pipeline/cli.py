@@ -11,7 +11,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
 
@@ -149,6 +149,16 @@ def _progress() -> Iterator[_Progress]:
         yield _Progress(bar)
 
 
+@contextmanager
+def _told(sheets: Callable[[], list[Path]]) -> Iterator[None]:
+    """Say where the sheets for the offices lie, also when what is done inside fails."""
+    try:
+        yield
+    finally:
+        for path in sheets():
+            log.print(f"退回修改 for the office to mend: {path}", highlight=False, soft_wrap=True)
+
+
 def _print_json(value: object) -> None:
     from pipeline.outputs.console import plain
 
@@ -259,7 +269,7 @@ def load(
         _inspect(workspace, inspect, feed, picture, _date(as_of), is_draft=draft, as_json=as_json)
         return
     from pipeline.outputs.console import show_deliveries
-    from pipeline.publication import change_delivery, delivery_summary
+    from pipeline.publication import change_delivery, delivery_summary, issue_sheets
     from pipeline.run import load as load_inbox
     from pipeline.workspace import open_database
 
@@ -273,7 +283,11 @@ def load(
         for other in held:
             console.print(f"held: {other} (以其为基础的变更一并暂缓 its changes stand on it)")
         return
-    with _progress() as progress:
+    with (
+        _told(lambda: sheets),
+        issue_sheets(engine, settings) as sheets,
+        _progress() as progress,
+    ):
         loaded = load_inbox(engine, settings, as_of=_date(as_of), load_watch=progress.file)
     deliveries = [delivery_summary(delivery) for delivery in loaded]
     if as_json:
@@ -467,6 +481,7 @@ def _run(
         raise_if_stopped,
         read_status,
         run_summary,
+        sheets_of_refusal,
         write_draft,
         write_files,
     )
@@ -475,7 +490,12 @@ def _run(
 
     engine = open_database(settings)
     drafts: list[Path] = []
-    with _progress() as progress:
+    sheets: list[Path] = []
+    with (
+        _told(lambda: sheets),
+        nullcontext(sheets) if is_dry else sheets_of_refusal(engine, settings) as sheets,
+        _progress() as progress,
+    ):
         result = run_all(
             engine,
             settings,
@@ -564,9 +584,11 @@ def status(workspace: Workspace = None, as_json: AsJson = False) -> None:
     """
     from pipeline.outputs import console as out
     from pipeline.publication import read_status
+    from pipeline.run import contracts_of
     from pipeline.workspace import open_database
 
-    found = read_status(open_database(_settings(workspace)))
+    settings = _settings(workspace)
+    found = read_status(open_database(settings), contracts_of(settings))
     if as_json:
         _print_json(found)
         return
@@ -574,6 +596,8 @@ def status(workspace: Workspace = None, as_json: AsJson = False) -> None:
         said = found[name] or {}
         console.print(f"{name}: " + ", ".join(f"{k} {v}" for k, v in said.items() if v is not None))
     out.show_deliveries(console, found["deliveries"])
+    if found.get("late"):
+        out.show_offices(console, found["late"])
     out.show_issues(console, found["issues"])
     out.show_seats(console, found["seats"])
     out.show_coverage(console, found["coverage"])

@@ -140,6 +140,21 @@ def issue_sheets(engine: Engine, settings: Settings) -> Iterator[list[Path]]:
     Errors: SettingsError export.not_writable; DatabaseError. After a refusal these are notes of it.
     Source: docs/how-to-work-with-offices.md, section 5.
     """
+    with sheets_of_refusal(engine, settings) as paths:
+        yield paths
+    paths += _write_issues(engine, settings)
+
+
+@contextmanager
+def sheets_of_refusal(engine: Engine, settings: Settings) -> Iterator[list[Path]]:
+    """The same where a file is refused inside; else they are written with all other files.
+
+    Shape:  as ``issue_sheets``.
+    Units:  those of the delivered values.
+    CRS:    none.
+    Errors: those inside.
+    Source: docs/how-to-work-with-offices.md, section 5.
+    """
     paths: list[Path] = []
     try:
         yield paths
@@ -149,7 +164,6 @@ def issue_sheets(engine: Engine, settings: Settings) -> Iterator[list[Path]]:
         except DiqiError as error:
             refusal.add_note(f"the sheets for the offices could not be written: {error}")
         raise
-    paths += _write_issues(engine, settings)
 
 
 def _write_issues(engine: Engine, settings: Settings) -> list[Path]:

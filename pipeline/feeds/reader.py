@@ -220,8 +220,11 @@ class LayerCleaning:
         Errors: SourceError (units.mixed).
         """
         self._units.finish()
-        for column, unit in self.detected.items():
-            params: dict[str, object] = {"column": column, "unit": UNIT_TITLES[unit]}
+        for name, unit in self.detected.items():
+            column = self._contract.column(name)
+            if column is not None and column.unit == unit:
+                continue
+            params: dict[str, object] = {"column": name, "unit": UNIT_TITLES[unit]}
             self._layer.notes.append(("units.detected", params))
 
     @property

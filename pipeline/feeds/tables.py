@@ -222,7 +222,10 @@ def _open(
             layer=name,
             feed=contract.feed,
             columns=missing_in_words(contract, header.match),
-            found=", ".join(names[0] for names in header.names if names[0]),
+            # a line that fits nothing may be no headings at all, but a record
+            found=", ".join(names[0] for names in header.names if names[0])
+            if header.match.score
+            else "-",
         )
     unit_line = _unit_line(top, header)
     first = header.last_row + 1

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import shapely
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.errors import SourceError
 from pipeline.messages import both
 
-if TYPE_CHECKING:
-    from pipeline.inspection import Inspection
-
+# Shapes that are drawn as they are; of more, each is drawn as the box around it.
+_DRAWN_SHAPES = 20_000
 _KNOWN_BY = {
     "name": "按文件名 by its name",
     "headings": "按列名 by its headings",
@@ -38,6 +41,77 @@ _CRS_FROM = {
     "format": "格式默认 set by the format",
 }
 _COLUMN_WIDTH = 14
+
+
+@dataclass
+class Mapped:
+    """One canonical column: the headings that serve it, its type, and the unit that is read."""
+
+    column: str
+    headings: tuple[str, ...]
+    type: str
+    is_required: bool
+    unit: str | None = None
+    unit_from: str | None = None
+
+
+@dataclass(frozen=True)
+class AreaCheck:
+    """Sums over the rows that have an official area and a shape, m2."""
+
+    rows: int
+    official_m2: float
+    plane_m2: float
+    survey_m2: float
+    median_ratio: float
+
+
+@dataclass
+class Drawn:
+    """What is drawn of a layer, in the county's CRS: boxes of all shapes, and shapes of a few."""
+
+    boxes: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    shapes: list[npt.NDArray[np.object_]] = field(default_factory=list)
+    is_whole: bool = True
+
+    def add(self, shapes: npt.NDArray[np.object_]) -> None:
+        """Take the shapes of a batch."""
+        boxes = shapely.bounds(shapes)
+        self.boxes.append(boxes[np.isfinite(boxes).all(axis=1)])
+        self.is_whole = self.is_whole and sum(map(len, self.boxes)) <= _DRAWN_SHAPES
+        self.shapes = [*self.shapes, shapes] if self.is_whole else []
+
+
+@dataclass
+class Inspection:
+    """What a file is taken for, and what would become of its rows.
+
+    ``known_by`` says how its feed was chosen: the contract's ``files`` (name), its headings, or a
+    person. ``findings`` are rules with severity, number of rows, and the first rows as examples.
+    ``refusal`` is why the file as a whole would be refused.
+    """
+
+    file: str
+    kind: str
+    feed: str
+    known_by: str
+    layer: str
+    encoding: str | None
+    crs: str | None
+    crs_from: str | None
+    notes: list[tuple[str, dict[str, object]]]
+    mapping: list[Mapped]
+    unused: list[str]
+    rows: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    ignored_lines: int = 0
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    sample: list[dict[str, str | None]] = field(default_factory=list)
+    areas: AreaCheck | None = None
+    refusal: SourceError | None = None
+    picture: str | None = None
+    drawn: Drawn = field(default_factory=Drawn)
 
 
 def inspection_summary(found: Inspection) -> dict[str, Any]:

@@ -29,11 +29,13 @@ from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.clean import MELT_STRIDE, CleanBatch, county_hash
 from pipeline.feeds.contracts import FEEDS, Contract, County
 from pipeline.feeds.discover import SourceFile, states_crs
+from pipeline.feeds.headings import delivered_names
 from pipeline.feeds.limits import Limits
 from pipeline.feeds.memory import Memory
 from pipeline.feeds.place import Known
 from pipeline.feeds.reader import Delivery, Reader
 from pipeline.steps.changes import carry_over, judge_taken_out, refuse_gap
+from pipeline.steps.refusals import forget_refusal, keep_rows_to_mend, rows_to_mend
 
 STEP = "load_feeds"
 
@@ -257,7 +259,7 @@ def _load(
         _refuse_mixed_scope(cursor, delivery)
         refuse_gap(cursor, delivery)
         # what was refused before may be right by now
-        cursor.execute(_FORGET_REFUSAL, delivery.identity)
+        forget_refusal(cursor, _SAME_DELIVERY, delivery.identity)
         pieces = reader.pieces(delivery)
         layer = next(pieces).layer
         assert layer is not None  # noqa: S101 - the first piece is the layer
@@ -293,7 +295,6 @@ _SAME_SCOPE = (
 )
 _SAME_CONTENT = "d.content_hash = %(content_hash)s AND d.contract_hash = %(contract_hash)s"
 _SAME_DELIVERY = f"{_SAME_SCOPE} AND {_SAME_CONTENT} AND d.data_date = %(data_date)s"
-_FORGET_REFUSAL = f"DELETE FROM ops.delivery AS d WHERE d.state = 'refused' AND {_SAME_DELIVERY}"  # noqa: S608
 
 
 def _is_known(cursor: psycopg.Cursor[Any], delivery: Delivery) -> bool:
@@ -396,20 +397,29 @@ def _insert_delivery(cursor: psycopg.Cursor[Any], delivery: Delivery, layer: Ope
 
 
 def _record_refusal(driver: _Driver, delivery: Delivery, error: SourceError) -> None:
-    """Keep the reason of a refusal; the last one where it is refused again."""
+    """Keep the reason of a refusal, the last one where it is refused again, and the rows it was for."""
     params = json.dumps({"code": error.code, "params": error.params}, default=str)
     values = {**delivery.identity, "file": delivery.source.name, "detail": params}
-    driver.execute(_FORGET_REFUSAL, values)
-    driver.execute(
-        """
-        INSERT INTO ops.delivery (feed, scope, data_date, since, content_hash, contract_hash, file,
-          layer, state, detail)
-        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(since)s, %(content_hash)s,
-          %(contract_hash)s, %(file)s, '', 'refused', %(detail)s::jsonb)
-        ON CONFLICT DO NOTHING
-        """,
-        values,
-    )
+    with driver.cursor() as cursor:
+        forget_refusal(cursor, _SAME_DELIVERY, values)
+        cursor.execute(
+            """
+            INSERT INTO ops.delivery (feed, scope, data_date, since, content_hash, contract_hash, file,
+              layer, state, detail)
+            VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(since)s, %(content_hash)s,
+              %(contract_hash)s, %(file)s, '', 'refused', %(detail)s::jsonb)
+            RETURNING delivery_id
+            """,
+            values,
+        )
+        if isinstance(error, _BadRowsError):
+            keep_rows_to_mend(cursor, int(_one(cursor)[0]), error.rows)
+
+
+class _BadRowsError(SourceError):
+    """A file of which too much cannot be used, with what is wrong with its rows."""
+
+    rows: list[tuple[Any, ...]]
 
 
 class _Contents:
@@ -687,7 +697,7 @@ def _refuse_bad(
     contract = delivery.contract
     is_too_much = bad > contract.min_bad_rows and bad > contract.max_bad_share * rows
     if is_too_much or (bad and not has_good):
-        raise SourceError(
+        error = _BadRowsError(
             "source.too_many_bad_rows",
             file=delivery.source.name,
             layer=layer.name,
@@ -696,6 +706,9 @@ def _refuse_bad(
             rows=rows,
             rule=rule,
         )
+        # the transaction takes them back
+        error.rows = rows_to_mend(cursor, delivery_id)
+        raise error
 
 
 def _keep(
@@ -725,6 +738,8 @@ def _keep(
         "unused_headings": [h for i, h in enumerate(layer.headings) if i not in used and h],
         "ignored_line_count": len(layer.ignored_lines),
         "ignored_lines": layer.ignored_lines[:_LISTED_LINES],
+        # how its office calls what it gave
+        "columns": delivered_names(layer.match, layer.headings),
         # where records are cells of a wide table, delivered.row_number is row * stride + place
         "row_stride": MELT_STRIDE if layer.match.is_melted else 1,
     }

@@ -490,9 +490,9 @@ def test_what_came_before_is_not_cleaned_again(load, monkeypatch):
     """Only rows that differ, or were doubtful, are looked at; the outcome is the same as of all."""
     seen = []
 
-    def watched(batch, *terms):
+    def watched(batch, *terms, **more):
         seen.append(batch.row_number.tolist())
-        return reader_clean(batch, *terms)
+        return reader_clean(batch, *terms, **more)
 
     reader_clean = reader.clean_batch
     monkeypatch.setattr(reader, "clean_batch", watched)
@@ -528,7 +528,9 @@ def test_under_another_contract_everything_is_cleaned_again(load, monkeypatch):
     monkeypatch.setattr(
         reader,
         "clean_batch",
-        lambda batch, *terms: seen.append(len(batch.row_number)) or reader_clean(batch, *terms),
+        lambda batch, *terms, **more: (
+            seen.append(len(batch.row_number)) or reader_clean(batch, *terms, **more)
+        ),
     )
     load.put("2026-06-01/ZD.gpkg", parcels(1, 2, 3))
     load()

@@ -308,9 +308,16 @@ def test_points_in_the_plane_of_the_county(contracts):
         ["统一社会信用代码", "企业名称", "X坐标", "Y坐标"],
         [[CODE, "甲", str(Y), str(X)]],
     )
-    assert rules(swapped) == [(2, "geometry.outside_county", "warning", "geom")]
-    assert column(swapped, "outcome") == [None]
-    assert column(swapped, "geom") == [None]
+    # northing first: it can only mean one place
+    assert shapely.from_wkb(swapped.rows["geom"][0]) == Point(X, Y)
+    elsewhere = clean(
+        contracts["enterprise"],
+        ["统一社会信用代码", "企业名称", "X坐标", "Y坐标"],
+        [[CODE, "甲", "121.3", "30.1"]],
+    )
+    assert rules(elsewhere) == [(2, "geometry.outside_county", "warning", "geom")]
+    assert column(elsewhere, "outcome") == [None]
+    assert column(elsewhere, "geom") == [None]
 
 
 RIGHT = ["ZDDM", "BDCDYH", "SXH", "QLRMC", "ZJH", "共有份额", "QSZT", "SYQJSSJ"]

@@ -112,9 +112,11 @@ def test_an_unnamed_unit_is_told_from_the_shapes(contracts, m2, unit, size):
 
 
 def test_what_was_decided_is_part_of_how_rows_are_known_again(contracts):
-    one = parcels(contracts["parcel"], figures_in(1, 5)).units.context
-    two = parcels(contracts["parcel"], figures_in(MU, 5)).units.context
-    assert one != two
+    one = parcels(contracts["parcel"], figures_in(1, 5)).units.seal
+    two = parcels(contracts["parcel"], figures_in(MU, 5)).units.seal
+    # the contract's unit, confirmed, is nothing of its own
+    assert one == b""
+    assert len(two) == 16
 
 
 def test_without_shapes_to_compare_the_contract_counts(contracts):
