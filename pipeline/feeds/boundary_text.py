@@ -113,7 +113,7 @@ def open_boundary_text(path: Path, declared: str = "auto") -> Iterator[RawLayer]
             source.boundary_headers (two headers that differ), source.empty.
     Source: docs/sources.md, 7 (boundary TXT), 3.4 (EPSG codes, zone before the easting).
     """
-    reading = text_encoding(path, declared)
+    reading = text_encoding(path, _stated(path) if declared == "auto" else declared)
     encoding = reading.values
     survey = _survey(path, encoding)
     first = next(_chunks(path, encoding), None)
@@ -139,6 +139,14 @@ def open_boundary_text(path: Path, declared: str = "auto") -> Iterator[RawLayer]
 
 
 # ---- Lines --------------------------------------------------------------------------------------
+
+
+def _stated(path: Path) -> str:
+    """The encoding in which the names of the sections are written; few other words may follow."""
+    with path.open("rb") as handle:
+        head = handle.read(_LINE_LIMIT)
+    sections = ("[地块坐标]".encode("gb18030"), "[属性描述]".encode("gb18030"))
+    return "gb18030" if any(section in head for section in sections) else "auto"
 
 
 def _coordinate_lines(path: Path, handle: TextIO, survey: _Survey) -> Iterator[_Line]:

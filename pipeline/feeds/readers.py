@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.boundary_text import open_boundary_text
 from pipeline.feeds.contracts import Contract, County
 from pipeline.feeds.dbf_table import open_dbf
+from pipeline.feeds.discover import matching_feeds
 from pipeline.feeds.drawing import open_drawing
 from pipeline.feeds.fit import as_text, fit
 from pipeline.feeds.geojson import readable_geojson
@@ -92,10 +94,22 @@ def _of_kind(path: Path, kind: Kind, opening: Opening) -> Iterator[OpenLayer]:
         with open_table(path, kind, contract) as layer:
             yield layer
         return
-    wanted = contract.layer if opening.layer is None else opening.layer
+    wanted = contract.layer if opening.layer is None else escape(opening.layer)
+    if wanted is None and kind in _DATABASES:
+        wanted = _layer_named_so(path, contract)
     texts = Texts(contract.encoding, known_headings(contract), personal_headings(contract))
     with _raw(path, kind, opening.limits, wanted, contract.feed, texts) as raw:
         yield fit(raw, contract, opening.county, path.name, opening.known)
+
+
+def _layer_named_so(path: Path, contract: Contract) -> str | None:
+    """Of several layers the one that the contract's patterns name, if it is one."""
+    names = layers_of(path)
+    named = [
+        name for name in names if matching_feeds(Path(name + ".gpkg"), {contract.feed: contract})
+    ]
+    # a name is no pattern: what stands for others in one is meant as it is
+    return escape(named[0]) if len(names) > 1 and len(named) == 1 else None
 
 
 @contextmanager

@@ -221,7 +221,8 @@ def test_too_many_bad_rows_leave_nothing(load):
     assert (caught.value.params["bad"], caught.value.params["rows"]) == (6, 100)
     assert caught.value.params["rule"] == "parcel.code"
     assert load.query("SELECT count(*) FROM raw.parcel") == [(0,)]
-    assert load.rules() == []
+    # what is wrong is kept for its office, beside the refusal
+    assert load.rules() == [("parcel.code", "error", f"#{row}", row) for row in range(1, 7)]
     # five bad rows are let pass, however few rows there are
     load.put("ZD.gpkg", frame.iloc[3:10])
     assert load()[0].quarantined_count == 3
