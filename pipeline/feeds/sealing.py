@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
@@ -13,11 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.feeds.batch import OpenLayer
-from pipeline.feeds.opened import GEOMETRY, RULE, SEAL
+from pipeline.feeds.opened import DRAWN_TEXTS, GEOMETRY, SEAL
 
+# Columns of cells, and of which cells were numbers.
+_CELL = re.compile("[cn][0-9]+")
 _MISSING = "\x1d"
 _NEXT = "\x1f"
 _SIZE = 16
+_RULE = DRAWN_TEXTS[0]
 
 
 @cache
@@ -83,13 +87,13 @@ def seals_of(batch: pa.RecordBatch, context: bytes) -> list[bytes]:
     cells: list[pa.Array] = []
     for name in batch.schema.names:
         column = batch.column(name)
-        if name.startswith("c"):
+        if _CELL.fullmatch(name) and name.startswith("c"):
             # with its length before it no text can be taken for two
             cells += [pc.binary_length(column).cast(pa.string()), column]
-        elif name.startswith("n"):
+        elif _CELL.fullmatch(name):
             cells.append(pc.if_else(column, "n", "t"))
-    if RULE in batch.schema.names:
-        cells.append(batch.column(RULE))
+    if _RULE in batch.schema.names:
+        cells.append(batch.column(_RULE))
     if not cells:
         cells = [pa.array([""] * batch.num_rows, pa.string())]
     joined = pc.binary_join_element_wise(

@@ -17,7 +17,7 @@ from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.cells import filled_down
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch, county_hash
 from pipeline.feeds.contracts import County, load_contracts
-from pipeline.feeds.geometry import clean_polygons
+from pipeline.feeds.geometry import clean_points, clean_polygons, drawn_from
 from pipeline.feeds.headings import match_headings
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
@@ -44,12 +44,19 @@ def clean(
         np.arange(2, 2 + len(rows), dtype=np.int64),
         columns,
         [np.full(len(rows), i in numbers) for i in range(len(headings))],
-        None if shapes is None else np.array([*shapes, None], dtype=object)[:-1],
+        None if shapes is None else drawn(contract, county, shapes),
     )
     match = match_headings(contract, [(name,) for name in headings])
     assert match.missing == ()
     layer = OpenLayer("t", list(headings), match, iter([]), is_spreadsheet=spreadsheet)
     return clean_batch(batch, layer, contract, county, Manner(dt.date(2026, 6, 30)), **options)
+
+
+def drawn(contract, county, shapes):
+    items = np.array([*shapes, None], dtype=object)[:-1]
+    if contract.geometry == "point":
+        return drawn_from(clean_points(items, county))
+    return drawn_from(clean_polygons(items, county, contract.repair))
 
 
 def rules(result: CleanBatch) -> list[tuple[int, str, str, str]]:

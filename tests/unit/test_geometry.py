@@ -27,7 +27,7 @@ from pipeline.feeds import geometry
 from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.clean import Manner, clean_batch
 from pipeline.feeds.contracts import County, RepairLimits, load_contracts
-from pipeline.feeds.geometry import clean_polygons, place_of, shapes_from_wkb
+from pipeline.feeds.geometry import clean_polygons, drawn_from, place_of, shapes_from_wkb
 from pipeline.feeds.headings import match_headings
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
@@ -241,7 +241,7 @@ def batch_of():
             np.arange(5, 5 + len(shapes), dtype=np.int64),
             [pd.Series(codes, dtype="str")],
             [None],
-            objects(*shapes),
+            drawn_from(clean_polygons(objects(*shapes), COUNTY, contract.repair)),
         )
         layer = OpenLayer("ZD", ["ZDDM"], match, iter([]))
         return clean_batch(raw, layer, contract, COUNTY, Manner(dt.date(2026, 6, 30)))
