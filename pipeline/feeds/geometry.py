@@ -38,6 +38,7 @@ _COLLECTED: Final = "collection"
 # How the bytes of a polygon begin, and those of a multipolygon of one.
 _POLYGON_HEAD: Final = b"\x01\x03\x00\x00\x00"
 _MULTI_HEAD: Final = b"\x01\x06\x00\x00\x00\x01\x00\x00\x00"
+_PLAIN_HEADS: Final = (_POLYGON_HEAD, _MULTI_HEAD[:5])
 _REASON = re.compile(r"(?P<what>[^\[]+?)\s*(?:\[(?P<x>\S+) (?P<y>\S+)[^\]]*\])?")
 # Sides of a shape that are held against all others to tell how often it crosses itself.
 _SAMPLED = 32
@@ -123,7 +124,7 @@ def drawn_from(shapes: Shapes, raw: _Objects | None = None, told: _Objects | Non
     stored = delivered.copy()
     other = np.flatnonzero((rule != "") | shapely.is_missing(shapes.stored))
     if len(other):
-        stored[other] = shapely.to_wkb(shapes.stored[other], byte_order=1)
+        stored[other] = _bytes_of(shapes.stored[other], None)
     given = np.full(len(rule), None, dtype=object)
     odd = np.flatnonzero((rule != "") & ~shapely.is_missing(shapes.given))
     given[odd] = shapely.to_wkb(shapes.given[odd], byte_order=1)
@@ -143,27 +144,27 @@ def drawn_from(shapes: Shapes, raw: _Objects | None = None, told: _Objects | Non
 
 def _bytes_of(shapes: _Objects, raw: _Objects | None) -> _Objects:
     """Multipolygons as bytes; one polygon in the file is one behind a head."""
-    result = np.full(len(shapes), None, dtype=object)
-    if raw is None:
-        result[:] = shapely.to_wkb(shapes, byte_order=1)
-        return result
     is_there = ~shapely.is_missing(shapes)
-    heads = [None if wkb is None else wkb[:5] for wkb in raw]
+    written = np.full(len(shapes), None, dtype=object)
+    if raw is not None:
+        is_plain = [wkb is not None and wkb[:5] in _PLAIN_HEADS for wkb in raw]
+        is_there &= np.array(is_plain, dtype=bool)
+        written[is_there] = raw[is_there]
+        is_there = ~is_there & ~shapely.is_missing(shapes)
+    if is_there.any():
+        written[is_there] = shapely.to_wkb(shapes[is_there], byte_order=1)
+    result = np.empty(len(shapes), dtype=object)
     result[:] = [
-        _MULTI_HEAD + wkb if head == _POLYGON_HEAD else wkb if head == _MULTI_HEAD[:5] else None
-        for wkb, head in zip(raw, heads, strict=True)
+        _MULTI_HEAD + wkb if wkb is not None and wkb[:5] == _POLYGON_HEAD else wkb
+        for wkb in written
     ]
-    result[~is_there] = None
-    rest = np.flatnonzero(is_there & np.array([wkb is None for wkb in result], dtype=bool))
-    if len(rest):
-        result[rest] = shapely.to_wkb(shapes[rest], byte_order=1)
     return result
 
 
 def clean_polygons(
     shapes: _Objects, county: County, limits: RepairLimits = _USUAL_LIMITS
 ) -> Shapes:
-    """Make every shape a valid multipolygon, or say why it cannot be one.
+    """Make every shape a valid polygon or multipolygon, or say why it cannot be one.
 
     Z and M go. Of a collection the polygons are kept. Invalid polygons are repaired with
     ``make_valid``, method *structure*, and only polygons are kept of the result. Where this changes
@@ -184,7 +185,7 @@ def clean_polygons(
     kind = shapely.get_type_id(polygons)
     is_there = (kind >= 0) & ~shapely.is_empty(polygons)
     rule[~is_there] = "geometry.missing"
-    rule[is_there & (kind != _MULTIPOLYGON)] = "geometry.wrong_type"
+    rule[is_there & (kind != _MULTIPOLYGON) & (kind != _POLYGON)] = "geometry.wrong_type"
     rule[(rule == "") & _has_nan(polygons)] = "geometry.bad_coordinates"
     rule[(rule == "") & ~is_near(shapely.bounds(polygons), county)] = "geometry.outside_county"
 
@@ -275,15 +276,12 @@ def clean_points(shapes: _Objects, county: County) -> Shapes:
 
 
 def _polygons(shapes: _Objects) -> _Objects:
-    """Multipolygons in two dimensions where a shape is one, or a polygon, or holds some."""
+    """Polygons and multipolygons in two dimensions, where a shape is one or holds some."""
     result = shapes.copy()
     deep = shapely.has_z(result) | shapely.has_m(result)
     if deep.any():
         result[deep] = shapely.force_2d(result[deep])
     kind = shapely.get_type_id(result)
-    single = (kind == _POLYGON) & ~shapely.is_empty(result)
-    if single.any():
-        result[single] = shapely.multipolygons(result[single], indices=np.arange(single.sum()))
     collected = kind == _COLLECTION
     if collected.any():
         found = _only_polygons(result[collected])
@@ -331,7 +329,7 @@ def _crosses_everywhere(shapes: _Objects, limits: RepairLimits) -> _Mask:
     return np.asarray(result, dtype=bool)
 
 
-def _is_intricate(shape: shapely.MultiPolygon, limits: RepairLimits) -> bool:
+def _is_intricate(shape: shapely.Geometry, limits: RepairLimits) -> bool:
     """Whether a repair would be too costly, by the number of points and of crossings."""
     count = int(shapely.get_num_coordinates(shape))
     if count > limits.vertices:
@@ -340,7 +338,7 @@ def _is_intricate(shape: shapely.MultiPolygon, limits: RepairLimits) -> bool:
     return count * (count - 1) // 2 > limits.crossings and _crossings(shape) > limits.crossings
 
 
-def _crossings(shape: shapely.MultiPolygon) -> float:
+def _crossings(shape: shapely.Geometry) -> float:
     """How often the sides of a shape cross, estimated from some of them."""
     rings = shapely.get_rings(shapely.get_parts(shape))
     points, ring = shapely.get_coordinates(rings, return_index=True)

@@ -193,7 +193,8 @@ class LayerCleaning:
         if not self._remembers or batch.seals is None:
             return self._cleaned(batch)
         # what was decided of the layer is part of what a row was read by
-        seals = [_mixed(seal, self._units.seal) for seal in batch.seals]
+        decided = self._units.seal
+        seals = [_mixed(seal, decided) for seal in batch.seals] if decided else batch.seals
         known = (self._delivery.memory or Memory(())).find(seals)
         is_new = np.array([row is None for row in known], dtype=bool)
         clean = None
@@ -235,6 +236,4 @@ class LayerCleaning:
 
 def _mixed(seal: bytes, other: bytes) -> bytes:
     """Two seals in one."""
-    if not other:
-        return seal
     return (int.from_bytes(seal, "big") ^ int.from_bytes(other, "big")).to_bytes(len(seal), "big")

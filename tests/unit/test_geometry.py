@@ -76,7 +76,8 @@ HOLE = ring((20, 20), (40, 20), (40, 40), (20, 40))
 def test_what_is_right_is_kept(shape, area):
     found = cleaned(shape)
     assert found.rule.tolist() == [""]
-    assert found.stored[0].geom_type == "MultiPolygon"
+    # what is written has one type
+    assert shapely.from_wkb(drawn_from(found).stored[0]).geom_type == "MultiPolygon"
     assert shapely.get_coordinate_dimension(found.stored[0]) == 2
     assert found.stored[0].is_valid
     assert found.stored[0].area == area
@@ -199,7 +200,7 @@ def test_one_shape_that_geos_gives_up_on_harms_no_other(monkeypatch):
     make_valid = shapely.make_valid
 
     def stubborn(shapes, **options):
-        if any(shape.equals_exact(MultiPolygon([BOW_TIE]), 0) for shape in shapes):
+        if any(shape.equals_exact(BOW_TIE, 0) for shape in shapes):
             raise GEOSException("TopologyException")
         return make_valid(shapes, **options)
 
