@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 # Rows that are read, cleaned and sent at a time.
-BATCH_ROWS = 8_192
+BATCH_ROWS = 4_096
 # The column of shapes, after those of ``fields``.
 GEOMETRY = "geom"
 # The column of seals that a reader may add (``pipeline.feeds.sealing``).

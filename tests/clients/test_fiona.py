@@ -21,7 +21,8 @@ from pipeline._paths import data_path
 from pipeline.errors import CrsError
 from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.contracts import County, load_contracts
-from pipeline.feeds.readers import Opening, open_layer
+from pipeline.feeds.opening import Opening
+from pipeline.feeds.readers import open_layer
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.outputs.tables import read_layers, reflect
 from pipeline.settings import settings_without_workspace

@@ -19,7 +19,8 @@ from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.crs import is_same_plane, reprojection
 from pipeline.feeds.encoding import decode_value, shapefile_encoding
-from pipeline.feeds.readers import Opening, open_layer
+from pipeline.feeds.opening import Opening
+from pipeline.feeds.readers import open_layer
 from pipeline.settings import settings_without_workspace
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
