@@ -124,7 +124,7 @@ def clean_batch(
     ``units`` are those of the layer, which has seen the batch already; without them the batch
     stands for itself. ``dates_1904``: the workbook counts its days from 1904.
 
-    Shape:  up to 8,192 delivered rows in; as many canonical rows out, or in a wide table one per
+    Shape:  up to 4,096 delivered rows in; as many canonical rows out, or in a wide table one per
             figure and one per row without any.
     Units:  areas in m2 (4 decimals), money in yuan, other figures in the base unit of their kind.
     CRS:    the county's.

@@ -24,7 +24,7 @@ from pipeline.feeds.limits import Limits
 
 _PIPE_BYTES = 1 << 20
 _GRACE_SECONDS = 5
-# Longest answer that is believed: a batch holds 8,192 rows.
+# Longest answer that is believed: a batch holds 4,096 rows.
 _LONGEST = 1 << 32
 
 

@@ -24,7 +24,7 @@ from pipeline.feeds.units import LayerUnits
 from pipeline.threads import ahead
 
 # Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
-# texts several times over: 8,192 patches of 38 vertices take some 40 MB.
+# texts several times over: 4,096 patches of 38 vertices take some 20 MB.
 _AHEAD = 2
 
 

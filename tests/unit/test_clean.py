@@ -14,7 +14,6 @@ import shapely
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from pipeline.feeds.batch import OpenLayer, RawBatch
-from pipeline.feeds.cells import filled_down
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch, county_hash
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.geometry import clean_points, clean_polygons, drawn_from
@@ -520,27 +519,6 @@ def text(*values):
 
 def filled(series):
     return [None if pd.isna(value) else value for value in series]
-
-
-def test_empty_cells_mean_the_same_as_above_over_batches():
-    town, village = text("甲", None, "", "乙", None), text("一", None, "二", None, "三")
-    whole, _ = filled_down([town, village])
-    assert filled(whole[0]) == ["甲", "甲", "甲", "乙", "乙"]
-    # another town begins: its village is not the one above
-    assert filled(whole[1]) == ["一", "一", "二", None, "三"]
-    for cut in range(6):
-        first, carry = filled_down([town[:cut], village[:cut]])
-        second, last = filled_down([town[cut:], village[cut:]], carry)
-        for place in (0, 1):
-            assert filled(first[place]) + filled(second[place]) == filled(whole[place])
-        assert last == ["乙", "三"]
-
-
-def test_nothing_above_stays_nothing():
-    (column_,), carry = filled_down([text(None, " ", "x")])
-    assert filled(column_) == [None, None, "x"]
-    assert carry == ["x"]
-    assert filled_down([text()], carry)[1] == ["x"]
 
 
 # ---- Shapes ------------------------------------------------------------------------------------
