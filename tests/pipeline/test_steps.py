@@ -139,6 +139,7 @@ def test_sql_names_only_declared_tables(step) -> None:
         "derived.lease_in_place",
         "derived.decision_in_place",
         "derived.retired_evidence",
+        "derived.topology",
     }
     allowed = set(step.reads) | {o.table for o in step.outputs} | {"ops.dirty", "ops.scope"} | views
     for file in files:
