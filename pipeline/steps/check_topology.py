@@ -8,24 +8,35 @@ would take the server half a minute; what lies between the left-over borders is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import psycopg
 import shapely
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from pipeline._paths import data_path
+from pipeline.database import read_sql
 
 Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint64]
+Shapes = npt.NDArray[Any]
 
 # Points nearer than a tenth of a millimetre are one: delivered coordinates have no more digits.
 _PER_METRE = 10_000
 _BATCH = 20_000
-# Multipliers of SplitMix64.
-_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_DIRECTION = np.uint64(1)
+
+# Shapes of a few patches, by their codes.
+_SHAPES = """
+    SELECT t.patch_code, true, ST_AsBinary(t.geom)
+    FROM core.patch AS t
+    WHERE t.to_run IS NULL AND t.vintage = %(vintage)s AND t.patch_code = ANY (%(codes)s)
+    ORDER BY t.patch_code
+"""
+_SRID = "SELECT srid FROM geometry_columns WHERE f_table_schema = 'derived' AND f_table_name = 'patch_border'"
 
 
 def patch_border_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
@@ -37,89 +48,133 @@ def patch_border_rows(connection: Connection, parameters: Mapping[str, object]) 
     Errors: none.
     Source: docs/sources.md, Design 2 (survey patches tile the county).
     """
-    query = data_path("sql", "steps", "check_topology", "patch_border.sql").read_text("utf-8")
-    codes: list[str] = []
-    wanted: list[bool] = []
-    edges: list[Ints] = []
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 - an open connection has one
+    vintage = {"vintage": parameters["vintage"]}
+    # as SQLAlchemy's text() reads it, for a cursor that gives bytes
+    query = read_sql("sql", "steps", "check_topology", "patch_border.sql")
+    query = query.replace(":vintage", "%(vintage)s")
+    names: list[str] = []
+    codes: list[Codes] = []
     owners: list[Ints] = []
-    statement = text(query).execution_options(yield_per=_BATCH)
-    with connection.execute(statement, {"vintage": parameters["vintage"]}) as result:
-        for rows in result.partitions():
-            shapes = shapely.from_wkb([row.shape for row in rows])
-            edge, owner = directed_edges(shapes)
-            edges.append(edge)
-            owners.append(owner + len(codes))
-            codes += [row.patch_code for row in rows]
-            wanted += [row.is_target for row in rows]
-    srid = connection.execute(text("SELECT Find_SRID('core', 'patch', 'geom')")).scalar_one()
-    if not codes:
-        return pd.DataFrame({"patch_code": [], "geom": []}, dtype=str)
-    edge = np.concatenate(edges)
-    owner = np.concatenate(owners)
-    chosen = np.flatnonzero(unmatched(edge) & np.array(wanted)[owner])
-    lines = shapely.linestrings(edge[chosen].reshape(-1, 2, 2) / _PER_METRE)
-    patch, place = np.unique(owner[chosen], return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    borders = shapely.multilinestrings(lines[order], indices=place[order])
+    for name, is_target, shapes in _batches(driver, query, vintage):
+        points, first, owner = border_edges(shapes)
+        codes.append(edge_codes(points, first))
+        owners.append(np.where(is_target, np.arange(len(names), len(names) + len(name)), -1)[owner])
+        names += name
+    odd = unmatched_codes(np.concatenate([np.zeros(0, dtype=np.uint64), *codes]))
+    chosen = np.unique(
+        np.concatenate(
+            [
+                np.zeros(0, dtype=np.int64),
+                *(owner[_is_among(code, odd)] for code, owner in zip(codes, owners, strict=True)),
+            ]
+        )
+    )
+    wanted = [names[place] for place in chosen if place >= 0]
+    srid = driver.execute(_SRID).fetchone()[0]
+    frames = [
+        _open_borders(name, shapes, odd, srid)
+        for name, _, shapes in _batches(driver, _SHAPES, {**vintage, "codes": wanted})
+    ]
+    return pd.concat([pd.DataFrame({"patch_code": [], "geom": []}, dtype=str), *frames])
+
+
+def border_edges(shapes: Shapes) -> tuple[Ints, Ints, Ints]:
+    """The edges of polygons, each with its polygon on the left.
+
+    Shape:  n polygons or multipolygons in; out all their points as (p, 2), the places among these
+            of the first ends of m edges (the second end is the next point), and for each edge the
+            place of its polygon among the n.
+    Units:  metres in; tenths of millimetres out.
+    CRS:    any plane one.
+    Errors: none.
+    Source: docs/sources.md, Design 2.
+    """
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    rings, part = shapely.get_rings(shapely.orient_polygons(parts), return_index=True)
+    places, ring = shapely.get_coordinates(rings, return_index=True)
+    points = np.rint(places * _PER_METRE).astype(np.int64)
+    first = np.flatnonzero(ring[1:] == ring[:-1])
+    return points, first, owner[part[ring[first]]]
+
+
+def edge_codes(points: Ints, first: Ints) -> Codes:
+    """A number for each edge, the same for all that walk it; the last bit is the direction.
+
+    Shape:  (p, 2) points and the places of m first ends in; m numbers out.
+    Units:  tenths of millimetres in.
+    CRS:    any plane one.
+    Errors: none; an edge without length is 0, in both directions at once.
+    Source: SplitMix64 (Steele, Lea, Flood 2014).
+    """
+    point = _mixed(_mixed(points[:, 0].astype(np.uint64)) ^ points[:, 1].astype(np.uint64))
+    one, other = point[first], point[first + 1]
+    is_forward = one < other
+    low = np.where(is_forward, one, other)
+    low *= np.uint64(3)
+    code = _mixed(low ^ np.where(is_forward, other, one))
+    code = (code & ~_DIRECTION) | is_forward
+    code[one == other] = 0
+    return code
+
+
+def unmatched_codes(codes: Codes) -> Codes:
+    """The edges that are walked more often in one direction than in the other, in order.
+
+    Shape:  m numbers of ``edge_codes`` in; one number per such edge out, without its direction.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: docs/sources.md, Design 2.
+    """
+    ordered = np.sort(codes[codes != 0])
+    if not len(ordered):
+        return ordered
+    edge = ordered & ~_DIRECTION
+    start = np.flatnonzero(np.r_[True, edge[1:] != edge[:-1]])
+    walks = np.diff(np.r_[start, len(ordered)])
+    forward = np.add.reduceat((ordered & _DIRECTION).astype(np.int64), start)
+    return edge[start[2 * forward != walks]]
+
+
+def _is_among(codes: Codes, odd: Codes) -> npt.NDArray[np.bool_]:
+    """Which edges are among those of ``unmatched_codes``."""
+    if not len(odd):
+        return np.zeros(len(codes), dtype=bool)
+    edge = codes & ~_DIRECTION
+    return odd[np.minimum(np.searchsorted(odd, edge), len(odd) - 1)] == edge
+
+
+def _open_borders(name: list[str], shapes: Shapes, odd: Codes, srid: int) -> pd.DataFrame:
+    """The unmatched edges of each patch as one multi-line."""
+    points, first, owner = border_edges(shapes)
+    is_odd = _is_among(edge_codes(points, first), odd)
+    ends = np.stack([points[first[is_odd]], points[first[is_odd] + 1]], axis=1) / _PER_METRE
+    borders = shapely.multilinestrings(shapely.linestrings(ends), indices=owner[is_odd])
     return pd.DataFrame(
         {
-            "patch_code": np.array(codes, dtype=object)[patch],
+            "patch_code": name,
             "geom": shapely.to_wkb(shapely.set_srid(borders, srid), hex=True, include_srid=True),
         }
     )
 
 
-def directed_edges(shapes: npt.NDArray[Any]) -> tuple[Ints, Ints]:
-    """The edges of polygons, each with its polygon on the left.
-
-    Shape:  n polygons or multipolygons in; out the ends x, y, x, y of m edges as (m, 4), and for
-            each the place of its polygon among the n.
-    Units:  metres in; tenths of millimetres out.
-    CRS:    any plane one.
-    Errors: none; an edge shorter than 0.1 mm is left out.
-    Source: docs/sources.md, Design 2.
-    """
-    parts, owner = shapely.get_parts(shapes, return_index=True)
-    rings, part = shapely.get_rings(shapely.orient_polygons(parts), return_index=True)
-    points, ring = shapely.get_coordinates(rings, return_index=True)
-    grid = np.rint(points * _PER_METRE).astype(np.int64)
-    edge = np.concatenate([grid[:-1], grid[1:]], axis=1)
-    kept = (ring[1:] == ring[:-1]) & (edge[:, :2] != edge[:, 2:]).any(axis=1)
-    return edge[kept], owner[part[ring[:-1][kept]]]
+def _batches(
+    driver: psycopg.Connection[Any], query: str, parameters: Mapping[str, object]
+) -> Iterator[tuple[list[str], npt.NDArray[np.bool_], Shapes]]:
+    """Code, whether it is in scope, and shape of patches, so many at a time."""
+    with driver.cursor("patch_border", row_factory=psycopg.rows.tuple_row) as cursor:
+        cursor.execute(query, parameters, binary=True)
+        while rows := cursor.fetchmany(_BATCH):
+            name, is_target, shape = zip(*rows, strict=True)
+            yield list(name), np.array(is_target), shapely.from_wkb(np.array(shape, dtype=object))
 
 
-def unmatched(edge: Ints) -> npt.NDArray[np.bool_]:
-    """Which edges are walked more often in one direction than in the other.
-
-    Shape:  (m, 4) ends of edges in; m out.
-    Units:  tenths of millimetres.
-    CRS:    any plane one.
-    Errors: none.
-    Source: docs/sources.md, Design 2.
-    """
-    first, second = edge[:, :2], edge[:, 2:]
-    is_forward = (first[:, 0] < second[:, 0]) | (
-        (first[:, 0] == second[:, 0]) & (first[:, 1] < second[:, 1])
-    )
-    low = np.where(is_forward[:, None], first, second)
-    high = np.where(is_forward[:, None], second, first)
-    # the last bit says the direction, the others which edge it is
-    code = (_mixed(low[:, 0], low[:, 1], high[:, 0], high[:, 1]) & ~np.uint64(1)) | is_forward
-    ordered = np.sort(code)
-    start = np.flatnonzero(np.r_[True, ordered[1:] >> np.uint64(1) != ordered[:-1] >> np.uint64(1)])
-    walks = np.diff(np.r_[start, len(ordered)])
-    forward = np.add.reduceat((ordered & np.uint64(1)).astype(np.int64), start)
-    odd = ordered[start[2 * forward != walks]] >> np.uint64(1)
-    return np.isin(code >> np.uint64(1), odd)
-
-
-def _mixed(*columns: Ints) -> npt.NDArray[np.uint64]:
-    """One number of 64 bits for each row of whole numbers."""
-    mixed = np.zeros(len(columns[0]), dtype=np.uint64)
+def _mixed(numbers: Codes) -> Codes:
+    """Numbers of 64 bits, mixed so that near ones are far from each other."""
     with np.errstate(over="ignore"):
-        for column in columns:
-            mixed = (mixed ^ column.astype(np.uint64)) * _MIX[0]
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX[1]
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX[2]
-            mixed ^= mixed >> np.uint64(31)
-    return mixed
+        mixed = numbers * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return mixed ^ (mixed >> np.uint64(31))

@@ -1,8 +1,9 @@
 -- Overlaps and gaps between survey patches of one vintage; patches tile the county.
 -- One row: two patches and what they cover twice, or the holes between them (patch.hole, other_code '',
--- where one lies in one patch alone). Every overlap and every gap begins and ends at a border on which no other patch lies,
--- so the few patches with such a border (derived.patch_border) are all that is looked at. Areas on the
--- ellipsoid.
+-- where one lies in one patch alone). Every overlap and every gap begins and ends at a border on which no
+-- other patch lies, so the few patches with such a border (derived.patch_border) are all that is looked at.
+-- Areas on the ellipsoid. LATERAL with OFFSET: these few are looked up one by one, whatever a plan expects
+-- of a recursion.
 -- Source: docs/sources.md, 3.3 (areas), 7 (slivers, duplicates).
 WITH RECURSIVE args AS (
   SELECT
@@ -14,65 +15,102 @@ WITH RECURSIVE args AS (
 -- From a border into the land that is covered twice: what touches an overlap may overlap as well, though
 -- another patch lies on each of its borders.
 suspect AS (
-  SELECT b.patch_code FROM derived.patch_border AS b
+  SELECT b.patch_code, args.vintage FROM args CROSS JOIN derived.patch_border AS b
   UNION
-  SELECT n.patch_code
+  SELECT n.patch_code, s.vintage
   FROM suspect AS s
-  CROSS JOIN args
-  JOIN core.patch AS a ON a.patch_code = s.patch_code AND a.vintage = args.vintage AND a.to_run IS NULL
-  JOIN core.patch AS o
-    ON o.vintage = args.vintage AND o.to_run IS NULL AND o.geom && a.geom AND o.patch_code <> a.patch_code
-  JOIN core.patch AS n
-    ON n.vintage = args.vintage AND n.to_run IS NULL AND (n.geom && a.geom OR n.geom && o.geom)
-  WHERE ST_Relate(a.geom, o.geom, 'T********')
+  CROSS JOIN LATERAL (
+    SELECT t.patch_code, t.geom
+    FROM core.patch AS t
+    WHERE t.vintage = s.vintage AND t.patch_code = s.patch_code AND t.to_run IS NULL
+    OFFSET 0
+  ) AS a
+  CROSS JOIN LATERAL (
+    SELECT t.geom
+    FROM core.patch AS t
+    WHERE t.vintage = s.vintage AND t.to_run IS NULL AND t.geom && a.geom AND t.patch_code <> a.patch_code
+      AND ST_Relate(a.geom, t.geom, 'T********')
+    OFFSET 0
+  ) AS o
+  CROSS JOIN LATERAL (
+    SELECT t.patch_code
+    FROM core.patch AS t
+    WHERE t.vintage = s.vintage AND t.to_run IS NULL AND (t.geom && a.geom OR t.geom && o.geom)
+    OFFSET 0
+  ) AS n
 ),
 pair AS MATERIALIZED (
-  SELECT DISTINCT least(a.patch_code, o.patch_code) AS patch_code, greatest(a.patch_code, o.patch_code) AS other_code
+  SELECT DISTINCT ON (least(s.patch_code, o.patch_code), greatest(s.patch_code, o.patch_code))
+    least(s.patch_code, o.patch_code) AS patch_code,
+    greatest(s.patch_code, o.patch_code) AS other_code,
+    ST_Equals(a.geom, o.geom) AS is_same,
+    least(a.ellipsoid_area_m2, o.ellipsoid_area_m2) AS least_m2,
+    CASE WHEN s.patch_code < o.patch_code THEN a.geom ELSE o.geom END AS one,
+    CASE WHEN s.patch_code < o.patch_code THEN o.geom ELSE a.geom END AS other
   FROM suspect AS s
-  CROSS JOIN args
-  JOIN core.patch AS a ON a.patch_code = s.patch_code AND a.vintage = args.vintage AND a.to_run IS NULL
-  JOIN core.patch AS o
-    ON o.vintage = args.vintage AND o.to_run IS NULL AND o.geom && a.geom AND o.patch_code <> a.patch_code
-  WHERE ST_Relate(a.geom, o.geom, 'T********')
+  CROSS JOIN LATERAL (
+    SELECT t.geom, t.ellipsoid_area_m2
+    FROM core.patch AS t
+    WHERE t.vintage = s.vintage AND t.patch_code = s.patch_code AND t.to_run IS NULL
+    OFFSET 0
+  ) AS a
+  CROSS JOIN LATERAL (
+    SELECT t.patch_code, t.geom, t.ellipsoid_area_m2
+    FROM core.patch AS t
+    WHERE t.vintage = s.vintage AND t.to_run IS NULL AND t.geom && a.geom AND t.patch_code <> s.patch_code
+      AND ST_Relate(a.geom, t.geom, 'T********')
+    OFFSET 0
+  ) AS o
+  ORDER BY least(s.patch_code, o.patch_code), greatest(s.patch_code, o.patch_code)
 ),
--- The borders on a grid of a tenth of a millimetre, so that rings close.
-hole AS MATERIALIZED (
-  SELECT f.path[1] AS hole_no, f.geom
+-- The faces that these borders enclose; where no patch lies in one, it is a hole.
+face AS MATERIALIZED (
+  SELECT f.path[1] AS hole_no, f.geom, ST_PointOnSurface(f.geom) AS inner_point
   FROM (
     SELECT ST_Polygonize(l.geom) AS geom
     FROM (
-      SELECT ST_UnaryUnion(ST_Collect(b.geom ORDER BY b.patch_code), 0.0001) AS geom
+      SELECT ST_UnaryUnion(ST_Collect(b.geom ORDER BY b.patch_code)) AS geom
       FROM derived.patch_border AS b
     ) AS l
   ) AS ring
   CROSS JOIN LATERAL ST_Dump(ring.geom) AS f
-  CROSS JOIN args
-  WHERE NOT EXISTS (
-    SELECT 1
+),
+hole AS MATERIALIZED (
+  SELECT f.hole_no, f.geom, args.vintage
+  FROM args
+  CROSS JOIN face AS f
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS patches
     FROM core.patch AS t
-    WHERE t.vintage = args.vintage AND t.to_run IS NULL AND ST_Intersects(t.geom, ST_PointOnSurface(f.geom))
-  )
+    WHERE t.vintage = args.vintage AND t.to_run IS NULL AND ST_Intersects(t.geom, f.inner_point)
+    OFFSET 0
+  ) AS over
+  WHERE over.patches = 0
 ),
 -- The two patches with the longest border on a hole; one that only touches a corner has none.
 beside AS (
   SELECT
-    h.hole_no, t.patch_code, l.length_m,
-    row_number() OVER (PARTITION BY h.hole_no ORDER BY l.length_m DESC, t.patch_code) AS place
-  FROM args
-  CROSS JOIN hole AS h
-  JOIN core.patch AS t
-    ON t.vintage = args.vintage AND t.to_run IS NULL AND ST_DWithin(t.geom, h.geom, 0.001)
+    h.hole_no, t.patch_code, t.ellipsoid_area_m2,
+    row_number() OVER (PARTITION BY h.hole_no ORDER BY t.length_m DESC, t.patch_code) AS place
+  FROM hole AS h
   CROSS JOIN LATERAL (
-    SELECT round(CAST(ST_Length(ST_Intersection(ST_Boundary(t.geom), ST_Buffer(h.geom, 0.001))) AS numeric), 4) AS length_m
-  ) AS l
-  WHERE l.length_m > 0.01
+    SELECT
+      t.patch_code, t.ellipsoid_area_m2,
+      round(CAST(ST_Length(ST_Intersection(ST_Boundary(t.geom), ST_Buffer(h.geom, 0.001))) AS numeric), 4) AS length_m
+    FROM core.patch AS t
+    WHERE t.vintage = h.vintage AND t.to_run IS NULL AND ST_DWithin(t.geom, h.geom, 0.001)
+    OFFSET 0
+  ) AS t
+  WHERE t.length_m > 0.01
 ),
 gap AS (
-  SELECT b.patch_code, b.other_code, ST_Multi(ST_Collect(h.geom ORDER BY h.hole_no)) AS geom
+  SELECT b.patch_code, b.other_code, min(b.least_m2) AS least_m2, ST_Collect(h.geom ORDER BY h.hole_no) AS geom
   FROM (
     SELECT
-      b.hole_no, min(b.patch_code) AS patch_code,
-      CASE WHEN count(*) > 1 THEN max(b.patch_code) ELSE '' END AS other_code
+      b.hole_no,
+      min(b.patch_code) AS patch_code,
+      CASE WHEN count(*) > 1 THEN max(b.patch_code) ELSE '' END AS other_code,
+      min(b.ellipsoid_area_m2) AS least_m2
     FROM beside AS b
     WHERE b.place <= 2
     GROUP BY b.hole_no
@@ -82,16 +120,13 @@ gap AS (
 ),
 finding AS (
   SELECT
-    CASE WHEN ST_Equals(a.geom, o.geom) THEN 'patch.duplicate' ELSE 'patch.overlap' END AS rule,
-    p.patch_code,
-    p.other_code,
-    ST_Multi(ST_CollectionExtract(ST_Intersection(a.geom, o.geom), 3)) AS geom
-  FROM args
-  CROSS JOIN pair AS p
-  JOIN core.patch AS a ON a.patch_code = p.patch_code AND a.vintage = args.vintage AND a.to_run IS NULL
-  JOIN core.patch AS o ON o.patch_code = p.other_code AND o.vintage = args.vintage AND o.to_run IS NULL
+    CASE WHEN p.is_same THEN 'patch.duplicate' ELSE 'patch.overlap' END AS rule, p.patch_code, p.other_code, p.least_m2,
+    ST_Multi(ST_CollectionExtract(ST_Intersection(p.one, p.other), 3)) AS geom
+  FROM pair AS p
   UNION ALL
-  SELECT CASE g.other_code WHEN '' THEN 'patch.hole' ELSE 'patch.gap' END, g.patch_code, g.other_code, g.geom
+  SELECT
+    CASE g.other_code WHEN '' THEN 'patch.hole' ELSE 'patch.gap' END, g.patch_code, g.other_code, g.least_m2,
+    ST_Multi(g.geom)
   FROM gap AS g
 ),
 measured AS MATERIALIZED (
@@ -105,11 +140,8 @@ SELECT
   m.patch_code,
   m.other_code,
   m.size_m2,
-  m.size_m2 < args.sliver_m2
-    AND m.size_m2 < args.sliver_share * least(a.ellipsoid_area_m2, o.ellipsoid_area_m2) AS is_sliver,
+  m.size_m2 < args.sliver_m2 AND m.size_m2 < args.sliver_share * m.least_m2 AS is_sliver,
   m.geom
 FROM args
 CROSS JOIN measured AS m
-JOIN core.patch AS a ON a.patch_code = m.patch_code AND a.vintage = args.vintage AND a.to_run IS NULL
-LEFT JOIN core.patch AS o ON o.patch_code = m.other_code AND o.vintage = args.vintage AND o.to_run IS NULL
 WHERE m.size_m2 > 0
