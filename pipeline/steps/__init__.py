@@ -46,6 +46,8 @@ _RECORD_MARKS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 # Records that hold from valid_from up to, not including, valid_to.
 DATED_FEEDS = ("right", "lease", "recognition")
+# Records that are land: what lies beside one depends on its shape.
+DRAWN_FEEDS = ("patch", "parcel", "footprint")
 
 
 @dataclass(frozen=True)

@@ -26,15 +26,18 @@ Shapes = npt.NDArray[Any]
 
 # Points nearer than a tenth of a millimetre are one: delivered coordinates have no more digits.
 _PER_METRE = 10_000
+_ON_EDGE = 10
 _BATCH = 20_000
 _DIRECTION = np.uint64(1)
 
-# Shapes of a few patches, by their codes.
-_SHAPES = """
-    SELECT t.patch_code, true, ST_AsBinary(t.geom)
-    FROM core.patch AS t
-    WHERE t.to_run IS NULL AND t.vintage = %(vintage)s AND t.patch_code = ANY (%(codes)s)
-    ORDER BY t.patch_code
+# Patches of these codes, and all that touch them.
+_AROUND = """
+    SELECT n.patch_code, bool_or(n.patch_code = a.patch_code), ST_AsBinary(n.geom)
+    FROM core.patch AS a
+    JOIN core.patch AS n ON n.to_run IS NULL AND n.vintage = a.vintage AND n.geom && ST_Expand(a.geom, 0.001)
+    WHERE a.to_run IS NULL AND a.vintage = %(vintage)s AND a.patch_code = ANY (%(codes)s)
+    GROUP BY n.patch_code, n.geom
+    ORDER BY n.patch_code
 """
 _SRID = "SELECT srid FROM geometry_columns WHERE f_table_schema = 'derived' AND f_table_name = 'patch_border'"
 
@@ -55,29 +58,42 @@ def patch_border_rows(connection: Connection, parameters: Mapping[str, object]) 
     query = read_sql("sql", "steps", "check_topology", "patch_border.sql")
     query = query.replace(":vintage", "%(vintage)s")
     names: list[str] = []
-    codes: list[Codes] = []
-    owners: list[Ints] = []
+    codes: list[Codes] = [np.zeros(0, dtype=np.uint64)]
+    owners: list[Ints] = [np.zeros(0, dtype=np.int64)]
     for name, is_target, shapes in _batches(driver, query, vintage):
         points, first, owner = border_edges(shapes)
         codes.append(edge_codes(points, first))
         owners.append(np.where(is_target, np.arange(len(names), len(names) + len(name)), -1)[owner])
         names += name
-    odd = unmatched_codes(np.concatenate([np.zeros(0, dtype=np.uint64), *codes]))
-    chosen = np.unique(
-        np.concatenate(
-            [
-                np.zeros(0, dtype=np.int64),
-                *(owner[_is_among(code, odd)] for code, owner in zip(codes, owners, strict=True)),
-            ]
+    odd = unmatched_codes(np.concatenate(codes))
+    found = [owner[_is_among(code, odd)] for code, owner in zip(codes, owners, strict=True)]
+    chosen = np.unique(np.concatenate(found))
+    del codes, owners, found
+    wanted = {**vintage, "codes": [names[place] for place in chosen if place >= 0]}
+    names, targets, ends = [], [np.zeros(0, dtype=np.int64)], [np.zeros((0, 2, 2), dtype=np.int64)]
+    for name, is_target, shapes in _batches(driver, _AROUND, wanted):
+        points, first, owner = border_edges(shapes)
+        is_odd = _is_among(edge_codes(points, first), odd)
+        ends.append(np.stack([points[first[is_odd]], points[first[is_odd] + 1]], axis=1))
+        targets.append(
+            np.where(is_target, np.arange(len(names), len(names) + len(name)), -1)[owner[is_odd]]
         )
-    )
-    wanted = [names[place] for place in chosen if place >= 0]
+        names += name
+    piece, place = split_edges(np.concatenate(ends))
+    code = edge_codes(piece.reshape(-1, 2), np.arange(0, 2 * len(piece), 2))
+    owner = np.concatenate(targets)[place]
+    is_open = _is_among(code, unmatched_codes(code)) & (owner >= 0)
+    patch, group = np.unique(owner[is_open], return_inverse=True)
+    lines = shapely.linestrings(piece[is_open] / _PER_METRE)
+    borders = shapely.multilinestrings(lines, indices=group)
     srid = driver.execute(_SRID).fetchone()[0]
-    frames = [
-        _open_borders(name, shapes, odd, srid)
-        for name, _, shapes in _batches(driver, _SHAPES, {**vintage, "codes": wanted})
-    ]
-    return pd.concat([pd.DataFrame({"patch_code": [], "geom": []}, dtype=str), *frames])
+    return pd.DataFrame(
+        {
+            "patch_code": np.array(names, dtype=object)[patch],
+            "geom": shapely.to_wkb(shapely.set_srid(borders, srid), hex=True, include_srid=True),
+        },
+        dtype=str,
+    )
 
 
 def border_edges(shapes: Shapes) -> tuple[Ints, Ints, Ints]:
@@ -111,10 +127,10 @@ def edge_codes(points: Ints, first: Ints) -> Codes:
     point = _mixed(_mixed(points[:, 0].astype(np.uint64)) ^ points[:, 1].astype(np.uint64))
     one, other = point[first], point[first + 1]
     is_forward = one < other
-    low = np.where(is_forward, one, other)
-    low *= np.uint64(3)
-    code = _mixed(low ^ np.where(is_forward, other, one))
-    code = (code & ~_DIRECTION) | is_forward
+    low: Codes = np.where(is_forward, one, other)
+    high: Codes = np.where(is_forward, other, one)
+    with np.errstate(over="ignore"):
+        code = (_mixed(low * np.uint64(3) ^ high) & ~_DIRECTION) | is_forward
     code[one == other] = 0
     return code
 
@@ -135,7 +151,37 @@ def unmatched_codes(codes: Codes) -> Codes:
     start = np.flatnonzero(np.r_[True, edge[1:] != edge[:-1]])
     walks = np.diff(np.r_[start, len(ordered)])
     forward = np.add.reduceat((ordered & _DIRECTION).astype(np.int64), start)
-    return edge[start[2 * forward != walks]]
+    odd: Codes = edge[start[2 * forward != walks]]
+    return odd
+
+
+def split_edges(ends: Ints) -> tuple[Ints, Ints]:
+    """Edges cut where another one ends on them, so that they can be compared piece by piece.
+
+    Where three patches meet, the one whose border runs straight through may have no point there.
+
+    Shape:  (m, 2, 2) ends in; (k, 2, 2) ends of the pieces and the place of each one's edge among
+            the m out, in the order of the edges and along them.
+    Units:  tenths of millimetres; an end nearer than a millimetre lies on the edge.
+    CRS:    any plane one.
+    Errors: none.
+    Source: docs/sources.md, Design 2.
+    """
+    nodes = np.unique(ends.reshape(-1, 2), axis=0)
+    edge, node = shapely.STRtree(shapely.points(nodes)).query(
+        shapely.linestrings(ends), predicate="dwithin", distance=_ON_EDGE
+    )
+    start, along = ends[edge, 0], ends[edge, 1] - ends[edge, 0]
+    step = ((nodes[node] - start) * along).sum(axis=1) / (along**2).sum(axis=1)
+    inner = (step > 0) & (step < 1) & (nodes[node] != ends[edge, 1]).any(axis=1)
+    every = np.arange(len(ends))
+    edges = np.concatenate([every, edge[inner], every])
+    steps = np.concatenate([np.zeros(len(ends)), step[inner], np.ones(len(ends))])
+    points = np.concatenate([ends[:, 0], nodes[node[inner]], ends[:, 1]])
+    order = np.lexsort([points[:, 1], points[:, 0], steps, edges])
+    edges, points = edges[order], points[order]
+    first = np.flatnonzero(edges[1:] == edges[:-1])
+    return np.stack([points[first], points[first + 1]], axis=1), edges[first]
 
 
 def _is_among(codes: Codes, odd: Codes) -> npt.NDArray[np.bool_]:
@@ -143,21 +189,8 @@ def _is_among(codes: Codes, odd: Codes) -> npt.NDArray[np.bool_]:
     if not len(odd):
         return np.zeros(len(codes), dtype=bool)
     edge = codes & ~_DIRECTION
-    return odd[np.minimum(np.searchsorted(odd, edge), len(odd) - 1)] == edge
-
-
-def _open_borders(name: list[str], shapes: Shapes, odd: Codes, srid: int) -> pd.DataFrame:
-    """The unmatched edges of each patch as one multi-line."""
-    points, first, owner = border_edges(shapes)
-    is_odd = _is_among(edge_codes(points, first), odd)
-    ends = np.stack([points[first[is_odd]], points[first[is_odd] + 1]], axis=1) / _PER_METRE
-    borders = shapely.multilinestrings(shapely.linestrings(ends), indices=owner[is_odd])
-    return pd.DataFrame(
-        {
-            "patch_code": name,
-            "geom": shapely.to_wkb(shapely.set_srid(borders, srid), hex=True, include_srid=True),
-        }
-    )
+    found: npt.NDArray[np.bool_] = odd[np.minimum(np.searchsorted(odd, edge), len(odd) - 1)] == edge
+    return found
 
 
 def _batches(

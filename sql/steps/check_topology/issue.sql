@@ -43,7 +43,7 @@ SELECT
   ) AS params,
   t.size_m2
 FROM (
-  SELECT t.*, f.kind IS NOT DISTINCT FROM 'land' AS is_land
+  SELECT t.*, coalesce(f.kind = 'land', false) AS is_land
   FROM derived.topology AS t
   LEFT JOIN core.footprint AS f ON t.feed = 'footprint' AND f.footprint_code = t.subject_key AND f.to_run IS NULL
 ) AS t

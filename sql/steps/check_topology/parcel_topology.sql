@@ -16,8 +16,8 @@ pair AS MATERIALIZED (
     o.parcel_code AS other_code,
     args.gap_m,
     ST_Relate(p.geom, o.geom, 'T********') AS is_overlap,
-    EXISTS (
-      SELECT 1
+    (
+      SELECT count(*) > 0
       FROM (VALUES (p.geom, o.geom), (o.geom, p.geom)) AS g (near, far)
       CROSS JOIN LATERAL ST_DumpSegments(g.near) AS s
       CROSS JOIN LATERAL (VALUES (ST_StartPoint(s.geom)), (ST_Centroid(s.geom))) AS v (place)

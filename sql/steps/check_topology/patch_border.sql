@@ -23,7 +23,7 @@ beside AS MATERIALIZED (
   SELECT DISTINCT n.patch_code
   FROM args
   CROSS JOIN target AS t
-  JOIN core.patch AS n ON n.to_run IS NULL AND n.vintage = args.vintage AND n.geom && t.geom
+  JOIN core.patch AS n ON n.to_run IS NULL AND n.vintage = args.vintage AND n.geom && ST_Expand(t.geom, 0.001)
   -- in a first or full run there are no others
   WHERE EXISTS (SELECT 1 FROM other)
 )

@@ -2,7 +2,7 @@
 -- One row: two patches and what they cover twice, or the holes between them (patch.hole, other_code '',
 -- where one lies in one patch alone). Every overlap and every gap begins and ends at a border on which no
 -- other patch lies, so the few patches with such a border (derived.patch_border) are all that is looked at.
--- Areas on the ellipsoid. LATERAL with OFFSET: these few are looked up one by one, whatever a plan expects
+-- Areas on the ellipsoid. LATERAL with ORDER BY: these few are looked up one by one, whatever a plan expects
 -- of a recursion.
 -- Source: docs/sources.md, 3.3 (areas), 7 (slivers, duplicates).
 WITH RECURSIVE args AS (
@@ -23,20 +23,20 @@ suspect AS (
     SELECT t.patch_code, t.geom
     FROM core.patch AS t
     WHERE t.vintage = s.vintage AND t.patch_code = s.patch_code AND t.to_run IS NULL
-    OFFSET 0
+    ORDER BY t.patch_code
   ) AS a
   CROSS JOIN LATERAL (
     SELECT t.geom
     FROM core.patch AS t
     WHERE t.vintage = s.vintage AND t.to_run IS NULL AND t.geom && a.geom AND t.patch_code <> a.patch_code
       AND ST_Relate(a.geom, t.geom, 'T********')
-    OFFSET 0
+    ORDER BY t.patch_code
   ) AS o
   CROSS JOIN LATERAL (
     SELECT t.patch_code
     FROM core.patch AS t
     WHERE t.vintage = s.vintage AND t.to_run IS NULL AND (t.geom && a.geom OR t.geom && o.geom)
-    OFFSET 0
+    ORDER BY t.patch_code
   ) AS n
 ),
 pair AS MATERIALIZED (
@@ -52,14 +52,14 @@ pair AS MATERIALIZED (
     SELECT t.geom, t.ellipsoid_area_m2
     FROM core.patch AS t
     WHERE t.vintage = s.vintage AND t.patch_code = s.patch_code AND t.to_run IS NULL
-    OFFSET 0
+    ORDER BY t.patch_code
   ) AS a
   CROSS JOIN LATERAL (
     SELECT t.patch_code, t.geom, t.ellipsoid_area_m2
     FROM core.patch AS t
     WHERE t.vintage = s.vintage AND t.to_run IS NULL AND t.geom && a.geom AND t.patch_code <> s.patch_code
       AND ST_Relate(a.geom, t.geom, 'T********')
-    OFFSET 0
+    ORDER BY t.patch_code
   ) AS o
   ORDER BY least(s.patch_code, o.patch_code), greatest(s.patch_code, o.patch_code)
 ),
@@ -83,7 +83,6 @@ hole AS MATERIALIZED (
     SELECT count(*) AS patches
     FROM core.patch AS t
     WHERE t.vintage = args.vintage AND t.to_run IS NULL AND ST_Intersects(t.geom, f.inner_point)
-    OFFSET 0
   ) AS over
   WHERE over.patches = 0
 ),
@@ -99,7 +98,7 @@ beside AS (
       round(CAST(ST_Length(ST_Intersection(ST_Boundary(t.geom), ST_Buffer(h.geom, 0.001))) AS numeric), 4) AS length_m
     FROM core.patch AS t
     WHERE t.vintage = h.vintage AND t.to_run IS NULL AND ST_DWithin(t.geom, h.geom, 0.001)
-    OFFSET 0
+    ORDER BY t.patch_code
   ) AS t
   WHERE t.length_m > 0.01
 ),

@@ -9,13 +9,16 @@ WITH args AS (
     -- what fills a gap between two parcels lies within its width, and so does what lies in between
     2 * CAST(:parcel_gap_m AS double precision) AS reach
 ),
--- A dirty patch or parcel may have other reasons than its shape: only versions of this run count.
+-- A dirty patch or parcel may have other reasons than its shape: only versions that this run
+-- opened or closed count, and those that are taken back to show an earlier state.
 patch AS MATERIALIZED (
   SELECT t.patch_code, t.geom
   FROM args
   JOIN ops.dirty AS d ON d.kind = 'patch'
   JOIN core.patch AS t ON t.vintage = args.vintage AND t.patch_code = d.key
   WHERE args.is_full OR args.run_id IN (t.from_run, t.to_run)
+  UNION ALL
+  SELECT s.key, s.geom FROM ops.dirty_shape AS s WHERE s.kind = 'patch'
 ),
 parcel AS MATERIALIZED (
   SELECT p.parcel_code, p.geom
@@ -23,6 +26,8 @@ parcel AS MATERIALIZED (
   JOIN ops.dirty AS d ON d.kind = 'parcel'
   JOIN core.parcel AS p ON p.parcel_code = d.key
   WHERE args.is_full OR args.run_id IN (p.from_run, p.to_run)
+  UNION ALL
+  SELECT s.key, s.geom FROM ops.dirty_shape AS s WHERE s.kind = 'parcel'
 ),
 footprint AS MATERIALIZED (
   SELECT f.footprint_code
@@ -30,22 +35,23 @@ footprint AS MATERIALIZED (
   JOIN ops.dirty AS d ON d.kind = 'footprint'
   JOIN core.footprint AS f ON f.footprint_code = d.key
   WHERE args.is_full OR args.run_id IN (f.from_run, f.to_run)
+  UNION ALL
+  SELECT s.key FROM ops.dirty_shape AS s WHERE s.kind = 'footprint'
 ),
 -- A first or full run has every one already and need not look at the map.
-unchanged AS MATERIALIZED (
-  SELECT
-    EXISTS (
-      SELECT 1 FROM core.patch AS t
-      WHERE t.to_run IS NULL AND t.vintage = args.vintage AND t.patch_code NOT IN (SELECT c.patch_code FROM patch AS c)
-    ) AS has_patches,
-    EXISTS (
-      SELECT 1 FROM core.parcel AS p WHERE p.to_run IS NULL AND p.parcel_code NOT IN (SELECT c.parcel_code FROM parcel AS c)
-    ) AS has_parcels,
-    EXISTS (
-      SELECT 1 FROM core.footprint AS f
-      WHERE f.to_run IS NULL AND f.footprint_code NOT IN (SELECT c.footprint_code FROM footprint AS c)
-    ) AS has_footprints
+clean AS MATERIALIZED (
+  SELECT 'patch' AS kind, count(*) AS records
   FROM args
+  JOIN core.patch AS t ON t.to_run IS NULL AND t.vintage = args.vintage
+  WHERE t.patch_code NOT IN (SELECT c.patch_code FROM patch AS c)
+  UNION ALL
+  SELECT 'parcel', count(*)
+  FROM core.parcel AS p
+  WHERE p.to_run IS NULL AND p.parcel_code NOT IN (SELECT c.parcel_code FROM parcel AS c)
+  UNION ALL
+  SELECT 'footprint', count(*)
+  FROM core.footprint AS f
+  WHERE f.to_run IS NULL AND f.footprint_code NOT IN (SELECT c.footprint_code FROM footprint AS c)
 )
 SELECT 'patch' AS kind, c.patch_code AS key
 FROM patch AS c
@@ -53,8 +59,8 @@ UNION
 SELECT 'patch', n.patch_code
 FROM args
 CROSS JOIN patch AS c
-JOIN core.patch AS n ON n.to_run IS NULL AND n.vintage = args.vintage AND n.geom && c.geom
-WHERE (SELECT u.has_patches FROM unchanged AS u)
+JOIN core.patch AS n ON n.to_run IS NULL AND n.vintage = args.vintage AND n.geom && ST_Expand(c.geom, 0.001)
+WHERE (SELECT k.records FROM clean AS k WHERE k.kind = 'patch') > 0
 UNION
 -- of another vintage
 SELECT 'patch', b.patch_code
@@ -76,7 +82,7 @@ SELECT 'parcel', n.parcel_code
 FROM args
 CROSS JOIN parcel AS c
 JOIN core.parcel AS n ON n.to_run IS NULL AND n.geom && ST_Expand(c.geom, args.reach)
-WHERE (SELECT u.has_parcels FROM unchanged AS u)
+WHERE (SELECT k.records FROM clean AS k WHERE k.kind = 'parcel') > 0
 UNION
 SELECT 'footprint', c.footprint_code
 FROM footprint AS c
@@ -84,4 +90,4 @@ UNION
 SELECT 'footprint', f.footprint_code
 FROM parcel AS c
 JOIN core.footprint AS f ON f.to_run IS NULL AND f.geom && c.geom
-WHERE (SELECT u.has_footprints FROM unchanged AS u)
+WHERE (SELECT k.records FROM clean AS k WHERE k.kind = 'footprint') > 0
