@@ -11,6 +11,7 @@ target AS MATERIALIZED (
     SELECT s.key FROM ops.scope AS s WHERE s.step = 'check_topology' AND s.kind = 'patch'
   )
 ),
+-- In a first or full run there are no others, and no need to look at the map.
 other AS MATERIALIZED (
   SELECT t.patch_code
   FROM args
@@ -23,15 +24,16 @@ beside AS MATERIALIZED (
   SELECT DISTINCT n.patch_code
   FROM args
   CROSS JOIN target AS t
-  JOIN core.patch AS n ON n.to_run IS NULL AND n.vintage = args.vintage AND n.geom && ST_Expand(t.geom, 0.001)
-  -- in a first or full run there are no others
-  WHERE EXISTS (SELECT 1 FROM other)
+  JOIN core.patch AS n
+    ON n.to_run IS NULL AND n.vintage = args.vintage AND n.geom && ST_Expand(t.geom, 0.001)
+  WHERE EXISTS (SELECT 1 FROM other) AND n.patch_code NOT IN (
+    SELECT s.key FROM ops.scope AS s WHERE s.step = 'check_topology' AND s.kind = 'patch'
+  )
 )
 SELECT t.patch_code, true AS is_target, ST_AsBinary(t.geom) AS shape
 FROM target AS t
 UNION ALL
 SELECT n.patch_code, false, ST_AsBinary(n.geom)
 FROM args
-JOIN core.patch AS n ON n.to_run IS NULL AND n.vintage = args.vintage
-JOIN beside AS b ON b.patch_code = n.patch_code
-WHERE b.patch_code IN (SELECT o.patch_code FROM other AS o)
+CROSS JOIN beside AS b
+JOIN core.patch AS n ON n.patch_code = b.patch_code AND n.to_run IS NULL AND n.vintage = args.vintage

@@ -13,55 +13,56 @@ WITH RECURSIVE args AS (
     CAST(:topology_sliver_share AS numeric) AS sliver_share
 ),
 -- From a border into the land that is covered twice: what touches an overlap may overlap as well, though
--- another patch lies on each of its borders.
-suspect AS (
-  SELECT b.patch_code, args.vintage FROM args CROSS JOIN derived.patch_border AS b
+-- another patch lies on each of its borders. One row: a patch to look at, or with other_code an overlap.
+walk AS (
+  SELECT b.patch_code, CAST('' AS text) COLLATE "C" AS other_code, args.vintage
+  FROM args
+  CROSS JOIN derived.patch_border AS b
   UNION
-  SELECT n.patch_code, s.vintage
-  FROM suspect AS s
+  SELECT r.patch_code, r.other_code, w.vintage
+  FROM walk AS w
   CROSS JOIN LATERAL (
     SELECT t.patch_code, t.geom
     FROM core.patch AS t
-    WHERE t.vintage = s.vintage AND t.patch_code = s.patch_code AND t.to_run IS NULL
+    WHERE w.other_code = '' AND t.vintage = w.vintage AND t.patch_code = w.patch_code AND t.to_run IS NULL
     ORDER BY t.patch_code
   ) AS a
   CROSS JOIN LATERAL (
-    SELECT t.geom
+    SELECT t.patch_code, t.geom
     FROM core.patch AS t
-    WHERE t.vintage = s.vintage AND t.to_run IS NULL AND t.geom && a.geom AND t.patch_code <> a.patch_code
+    WHERE t.vintage = w.vintage AND t.to_run IS NULL AND t.geom && a.geom AND t.patch_code <> a.patch_code
       AND ST_Relate(a.geom, t.geom, 'T********')
     ORDER BY t.patch_code
   ) AS o
   CROSS JOIN LATERAL (
-    SELECT t.patch_code
+    SELECT least(a.patch_code, o.patch_code) AS patch_code, greatest(a.patch_code, o.patch_code) AS other_code
+    UNION ALL
+    SELECT t.patch_code, ''
     FROM core.patch AS t
-    WHERE t.vintage = s.vintage AND t.to_run IS NULL AND (t.geom && a.geom OR t.geom && o.geom)
-    ORDER BY t.patch_code
-  ) AS n
+    WHERE t.vintage = w.vintage AND t.to_run IS NULL AND (t.geom && a.geom OR t.geom && o.geom)
+  ) AS r
 ),
-pair AS MATERIALIZED (
-  SELECT DISTINCT ON (least(s.patch_code, o.patch_code), greatest(s.patch_code, o.patch_code))
-    least(s.patch_code, o.patch_code) AS patch_code,
-    greatest(s.patch_code, o.patch_code) AS other_code,
-    ST_Equals(a.geom, o.geom) AS is_same,
-    least(a.ellipsoid_area_m2, o.ellipsoid_area_m2) AS least_m2,
-    CASE WHEN s.patch_code < o.patch_code THEN a.geom ELSE o.geom END AS one,
-    CASE WHEN s.patch_code < o.patch_code THEN o.geom ELSE a.geom END AS other
-  FROM suspect AS s
+overlap AS (
+  SELECT
+    w.patch_code,
+    w.other_code,
+    a.geom AS one,
+    o.geom AS other,
+    least(a.ellipsoid_area_m2, o.ellipsoid_area_m2) AS least_m2
+  FROM walk AS w
   CROSS JOIN LATERAL (
     SELECT t.geom, t.ellipsoid_area_m2
     FROM core.patch AS t
-    WHERE t.vintage = s.vintage AND t.patch_code = s.patch_code AND t.to_run IS NULL
+    WHERE t.vintage = w.vintage AND t.patch_code = w.patch_code AND t.to_run IS NULL
     ORDER BY t.patch_code
   ) AS a
   CROSS JOIN LATERAL (
-    SELECT t.patch_code, t.geom, t.ellipsoid_area_m2
+    SELECT t.geom, t.ellipsoid_area_m2
     FROM core.patch AS t
-    WHERE t.vintage = s.vintage AND t.to_run IS NULL AND t.geom && a.geom AND t.patch_code <> s.patch_code
-      AND ST_Relate(a.geom, t.geom, 'T********')
+    WHERE t.vintage = w.vintage AND t.patch_code = w.other_code AND t.to_run IS NULL
     ORDER BY t.patch_code
   ) AS o
-  ORDER BY least(s.patch_code, o.patch_code), greatest(s.patch_code, o.patch_code)
+  WHERE w.other_code <> ''
 ),
 -- The faces that these borders enclose; where no patch lies in one, it is a hole.
 face AS MATERIALIZED (
@@ -119,9 +120,10 @@ gap AS (
 ),
 finding AS (
   SELECT
-    CASE WHEN p.is_same THEN 'patch.duplicate' ELSE 'patch.overlap' END AS rule, p.patch_code, p.other_code, p.least_m2,
+    CASE WHEN ST_Equals(p.one, p.other) THEN 'patch.duplicate' ELSE 'patch.overlap' END AS rule,
+    p.patch_code, p.other_code, p.least_m2,
     ST_Multi(ST_CollectionExtract(ST_Intersection(p.one, p.other), 3)) AS geom
-  FROM pair AS p
+  FROM overlap AS p
   UNION ALL
   SELECT
     CASE g.other_code WHEN '' THEN 'patch.hole' ELSE 'patch.gap' END, g.patch_code, g.other_code, g.least_m2,

@@ -10,13 +10,19 @@ WITH args AS (
     2 * CAST(:parcel_gap_m AS double precision) AS reach
 ),
 -- A dirty patch or parcel may have other reasons than its shape: only versions that this run
--- opened or closed count, and those that are taken back to show an earlier state.
+-- opened or closed with another shape than before count, and those that are taken back to show an earlier
+-- state.
 patch AS MATERIALIZED (
   SELECT t.patch_code, t.geom
   FROM args
   JOIN ops.dirty AS d ON d.kind = 'patch'
   JOIN core.patch AS t ON t.vintage = args.vintage AND t.patch_code = d.key
-  WHERE args.is_full OR args.run_id IN (t.from_run, t.to_run)
+  WHERE args.is_full OR args.run_id IN (t.from_run, t.to_run) AND NOT EXISTS (
+    SELECT 1
+    FROM core.patch AS n
+    WHERE n.patch_code = t.patch_code AND n.vintage = t.vintage AND n.from_run <> t.from_run
+      AND args.run_id IN (n.from_run, n.to_run) AND n.geom = t.geom
+  )
   UNION ALL
   SELECT s.key, s.geom FROM ops.dirty_shape AS s WHERE s.kind = 'patch'
 ),
@@ -25,7 +31,12 @@ parcel AS MATERIALIZED (
   FROM args
   JOIN ops.dirty AS d ON d.kind = 'parcel'
   JOIN core.parcel AS p ON p.parcel_code = d.key
-  WHERE args.is_full OR args.run_id IN (p.from_run, p.to_run)
+  WHERE args.is_full OR args.run_id IN (p.from_run, p.to_run) AND NOT EXISTS (
+    SELECT 1
+    FROM core.parcel AS n
+    WHERE n.parcel_code = p.parcel_code AND n.from_run <> p.from_run
+      AND args.run_id IN (n.from_run, n.to_run) AND n.geom = p.geom
+  )
   UNION ALL
   SELECT s.key, s.geom FROM ops.dirty_shape AS s WHERE s.kind = 'parcel'
 ),
@@ -34,7 +45,12 @@ footprint AS MATERIALIZED (
   FROM args
   JOIN ops.dirty AS d ON d.kind = 'footprint'
   JOIN core.footprint AS f ON f.footprint_code = d.key
-  WHERE args.is_full OR args.run_id IN (f.from_run, f.to_run)
+  WHERE args.is_full OR args.run_id IN (f.from_run, f.to_run) AND NOT EXISTS (
+    SELECT 1
+    FROM core.footprint AS n
+    WHERE n.footprint_code = f.footprint_code AND n.from_run <> f.from_run
+      AND args.run_id IN (n.from_run, n.to_run) AND n.geom = f.geom
+  )
   UNION ALL
   SELECT s.key FROM ops.dirty_shape AS s WHERE s.kind = 'footprint'
 ),
