@@ -376,6 +376,7 @@ BEGIN
         ('ops', 'issue', 'value', '值 Value as delivered'),
         ('ops', 'issue', 'params', '参数 Parameters of the message'),
         ('ops', 'dirty', 'kind', '类别 Kind of key'),
+        ('ops', 'dirty_shape', 'kind', '类别 Kind of key'),
         ('ops', 'scope', 'kind', '类别 Kind of key'),
         ('ops', 'act_seen', 'kind', '类别 Decision or correction'),
         ('layers', 'publication', 'publication_id', '固定为1 Always 1: one row')

@@ -9,10 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import shutil
 from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
+import pyogrio
 import pytest
 import shapely
 from shapely.affinity import translate
@@ -476,6 +479,65 @@ def assert_as_shapely(land: Land, shapes: dict[str, Polygon]) -> None:
     assert gaps.symmetric_difference(shapely.union_all(holes)).area < 0.02
     told_gaps = sum(size for key, size in found.items() if key[0] in {"patch.gap", "patch.hole"})
     assert told_gaps == pytest.approx(sum(hole.area for hole in holes), rel=NEAR, abs=0.02)
+
+
+def pairs_of(one: list[Polygon], other: list[Polygon]) -> list[tuple[int, int, float]]:
+    """Places of two shapes that share land, and how much."""
+    left, right = shapely.STRtree(other).query(one, predicate="intersects")
+    areas = shapely.area(shapely.intersection(np.array(one)[left], np.array(other)[right]))
+    return [(int(i), int(j), float(a)) for i, j, a in zip(left, right, areas, strict=True)]
+
+
+def test_a_real_sheet_as_shapely_sees_it(land: Land, shared_data: Path, tmp_path: Path) -> None:
+    """389 parcels of a French cadastral sheet, taken for parcels and for patches, and buildings."""
+    shutil.unpack_archive(
+        shared_data / "fr-cadastre-edigeo" / "edigeo-130290000A01.tar.bz2", tmp_path
+    )
+    file = next(tmp_path.rglob("*.THF"))
+    parcels = pyogrio.read_dataframe(file, layer="PARCELLE_id").geometry
+    buildings = pyogrio.read_dataframe(file, layer="BATIMENT_id").geometry
+    x, y = (round(float(value), -3) for value in parcels.total_bounds[:2])
+    sheet = [translate(shape, -x, -y) for shape in parcels if shape.is_valid]
+    roofs = [translate(shape, -x, -y) for shape in buildings if shape.is_valid]
+    assert len(sheet) > 380
+    assert len(roofs) > 200
+    code = "{:04d}".format
+    land.put("patch", {code(i): shape for i, shape in enumerate(sheet)})
+    land.put("parcel", {code(i): shape for i, shape in enumerate(sheet)})
+    land.put("footprint", {code(i): shape for i, shape in enumerate(roofs)})
+    land.check()
+    found = land.findings()
+    overlaps = {
+        (code(i), code(j)): area for i, j, area in pairs_of(sheet, sheet) if i < j and area > 0.001
+    }
+    for feed in ("patch", "parcel"):
+        told = {
+            key[1:]: size
+            for key, size in found.items()
+            if key[0] in {f"{feed}.overlap", f"{feed}.duplicate"} and size > 0.001
+        }
+        assert told == {
+            key: pytest.approx(area, rel=NEAR, abs=0.001) for key, area in overlaps.items()
+        }
+    union = shapely.union_all(sheet)
+    faces = shapely.get_parts(shapely.polygonize([shapely.node(union.boundary)]))
+    holes = [face for face in faces if not union.intersects(face.representative_point())]
+    gaps = [size for key, size in found.items() if key[0] in {"patch.gap", "patch.hole"}]
+    assert sum(gaps) == pytest.approx(sum(hole.area for hole in holes), rel=NEAR, abs=0.1)
+    # a building lies across where it has land on two parcels, apart from where these overlap
+    on = pairs_of(roofs, sheet)
+    across = {}
+    for roof in {i for i, _, _ in on}:
+        mine = sorted(((area, -j) for i, j, area in on if i == roof), reverse=True)
+        main = -mine[0][1]
+        for _, other in mine[1:]:
+            rest = (roofs[roof] - sheet[main]).intersection(sheet[-other]).area
+            if rest > 0.001:
+                across[code(roof), code(-other)] = rest
+    told = {key[1:]: size for key, size in found.items() if key[0] == "footprint.across"}
+    told = {key: size for key, size in told.items() if size > 0.001}
+    assert told == {key: pytest.approx(area, abs=0.001) for key, area in across.items()}
+    assert len(across) > 10
 
 
 def test_the_layer_shows_the_overlap_itself(township: Engine) -> None:
