@@ -12,8 +12,8 @@ WITH RECURSIVE args AS (
     CAST(:topology_sliver_m2 AS numeric) AS sliver_m2,
     CAST(:topology_sliver_share AS numeric) AS sliver_share
 ),
--- From a border into the land that is covered twice: what touches an overlap may overlap as well, though
--- another patch lies on each of its borders. One row: a patch to look at, or with other_code an overlap.
+-- From a border into the land that is covered twice: what touches it may overlap as well, though another
+-- patch lies on each of its borders. One row: a patch to look at, or with other_code an overlap.
 walk AS (
   SELECT b.patch_code, CAST('' AS text) COLLATE "C" AS other_code, args.vintage
   FROM args
@@ -28,7 +28,7 @@ walk AS (
     ORDER BY t.patch_code
   ) AS a
   CROSS JOIN LATERAL (
-    SELECT t.patch_code, t.geom
+    SELECT t.patch_code, ST_Intersection(a.geom, t.geom) AS shared
     FROM core.patch AS t
     WHERE t.vintage = w.vintage AND t.to_run IS NULL AND t.geom && a.geom AND t.patch_code <> a.patch_code
       AND ST_Relate(a.geom, t.geom, 'T********')
@@ -39,7 +39,7 @@ walk AS (
     UNION ALL
     SELECT t.patch_code, ''
     FROM core.patch AS t
-    WHERE t.vintage = w.vintage AND t.to_run IS NULL AND (t.geom && a.geom OR t.geom && o.geom)
+    WHERE t.vintage = w.vintage AND t.to_run IS NULL AND t.geom && o.shared
   ) AS r
 ),
 overlap AS (
@@ -93,12 +93,14 @@ beside AS (
     h.hole_no, t.patch_code, t.ellipsoid_area_m2,
     row_number() OVER (PARTITION BY h.hole_no ORDER BY t.length_m DESC, t.patch_code) AS place
   FROM hole AS h
+  CROSS JOIN LATERAL (SELECT ST_Buffer(h.geom, 0.001) AS geom ORDER BY h.hole_no) AS rim
   CROSS JOIN LATERAL (
     SELECT
       t.patch_code, t.ellipsoid_area_m2,
-      round(CAST(ST_Length(ST_Intersection(ST_Boundary(t.geom), ST_Buffer(h.geom, 0.001))) AS numeric), 4) AS length_m
+      round(CAST(ST_Length(ST_Intersection(b.geom, rim.geom)) AS numeric), 4) AS length_m
     FROM core.patch AS t
-    WHERE t.vintage = h.vintage AND t.to_run IS NULL AND ST_DWithin(t.geom, h.geom, 0.001)
+    JOIN derived.patch_border AS b ON b.patch_code = t.patch_code
+    WHERE t.vintage = h.vintage AND t.to_run IS NULL AND t.geom && rim.geom
     ORDER BY t.patch_code
   ) AS t
   WHERE t.length_m > 0.01
