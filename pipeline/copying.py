@@ -30,7 +30,8 @@ def copy_frame(driver: psycopg.Connection[Any], table: sql.Composable, frame: pd
         return
     sink = io.BytesIO()
     pyarrow.csv.write_csv(
-        pa.Table.from_pandas(frame, preserve_index=False),
+        # the writer garbles a column in several chunks of which one is empty
+        pa.Table.from_pandas(frame, preserve_index=False).combine_chunks(),
         sink,
         pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed"),
     )

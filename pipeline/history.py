@@ -33,7 +33,7 @@ from pipeline.stepping import (
     run_step,
     vintage_of,
 )
-from pipeline.steps import STEPS
+from pipeline.steps import DRAWN_FEEDS, STEPS
 
 
 @dataclass(frozen=True)
@@ -231,6 +231,14 @@ def _rewind(connection: Connection, table: str, marks: str, run: dict[str, int])
         text("SELECT ops.mark_dirty(CAST('pg_temp.since' AS regclass), CAST(:marks AS jsonb))"),
         {"marks": marks},
     )
+    feed = table.split(".")[1]
+    if feed in DRAWN_FEEDS:
+        connection.execute(
+            text(
+                "INSERT INTO ops.dirty_shape (kind, key, geom) "  # noqa: S608 - our table
+                f"SELECT '{feed}', s.{feed}_code, s.geom FROM since AS s"
+            )
+        )
     connection.execute(text("DROP TABLE since"))
     connection.execute(text(f"DELETE FROM {table} WHERE from_run > :run_id"), run)  # noqa: S608
     connection.execute(

@@ -122,6 +122,14 @@ class OverlaySettings(_Table):
     industrial_codes: tuple[str, ...]
 
 
+class TopologySettings(_Table):
+    """What an overlap or a gap is, and which are too small to list."""
+
+    sliver_m2: Decimal = Field(ge=0)
+    sliver_share: Decimal = Field(ge=0, le=1)
+    parcel_gap_m: Decimal = Field(gt=0)
+
+
 class LinkSettings(_Table):
     """What evidence decides."""
 
@@ -195,6 +203,7 @@ class Settings(_Table):
     codes: CodeSettings
     evaluation: EvaluationSettings
     overlay: OverlaySettings
+    topology: TopologySettings
     link: LinkSettings
     lineage: LineageSettings
     coverage: CoverageSettings

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from sqlalchemy import Connection
 
-from pipeline.steps import publish_layers
+from pipeline.steps import check_topology, publish_layers
 
 Rows = Callable[[Connection, Mapping[str, object]], pd.DataFrame]
 
@@ -46,6 +46,8 @@ _RECORD_MARKS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 # Records that hold from valid_from up to, not including, valid_to.
 DATED_FEEDS = ("right", "lease", "recognition")
+# Records that are land: what lies beside one depends on its shape.
+DRAWN_FEEDS = ("patch", "parcel", "footprint")
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,51 @@ STEPS: tuple[Step, ...] = (
             "lineage_full_share": "lineage.full_share",
             "lineage_min_share": "lineage.min_share",
         },
+    ),
+    Step(
+        "check_topology",
+        reads=(
+            "core.patch",
+            "core.parcel",
+            "core.footprint",
+            "derived.parcel_patch",
+            "derived.parcel_township",
+        ),
+        outputs=(
+            Output(
+                "derived.patch_border",
+                key=("patch_code",),
+                scope="patch_code",
+                kind="patch",
+                rows=check_topology.patch_border_rows,
+            ),
+            Output(
+                "derived.patch_topology",
+                key=("rule", "patch_code", "other_code"),
+                scope="vintage",
+                kind="vintage",
+            ),
+            Output(
+                "derived.parcel_topology",
+                key=("rule", "parcel_code", "other_code"),
+                scope="parcel_code",
+                kind="parcel",
+            ),
+            Output(
+                "derived.footprint_topology",
+                key=("footprint_code", "parcel_code"),
+                scope="footprint_code",
+                kind="footprint",
+            ),
+            _issues(None),
+        ),
+        settings={
+            "area_srid": "county.area_srid",
+            "parcel_gap_m": "topology.parcel_gap_m",
+            "topology_sliver_m2": "topology.sliver_m2",
+            "topology_sliver_share": "topology.sliver_share",
+        },
+        code=("pipeline.steps.check_topology",),
     ),
     Step(
         "link_enterprises",
@@ -391,6 +438,9 @@ STEPS: tuple[Step, ...] = (
             "core.footprint",
             "derived.parcel_patch",
             "derived.parcel_township",
+            "derived.patch_topology",
+            "derived.parcel_topology",
+            "derived.footprint_topology",
             "derived.link",
             "derived.seat",
             "derived.allocation",

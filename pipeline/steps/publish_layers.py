@@ -45,7 +45,8 @@ def data_issue_rows(connection: Connection, parameters: Mapping[str, object]) ->
 
     Shape:  one row per bad row of the deliveries in force and per finding of a step.
     Units:  size_m2 in square metres.
-    CRS:    geom is a point as hex EWKB in the county's CRS.
+    CRS:    geom is a multi-polygon as hex EWKB in the county's CRS: the overlap or gap itself, else
+            the land of the record.
     Errors: none.
     Source: sql/layers/data_issue.sql.
     """

@@ -33,8 +33,11 @@ SELECT
   i.value,
   CAST(i.params AS text) AS params,
   CAST(round(i.size_m2, 2) AS double precision) AS size_m2,
-  coalesce(t.township_code, s.township_code, h.township_code, '') AS township_code,
-  ST_AsHEXEWKB(ST_PointOnSurface(coalesce(p.geom, h.geom, home.geom))) AS geom
+  coalesce(
+    t.township_code, s.township_code, h.township_code, o.township_code, CAST(i.params AS jsonb) ->> 'township', ''
+  ) AS township_code,
+  -- the overlap or gap itself, else the land of the record
+  ST_AsHEXEWKB(coalesce(x.geom, p.geom, h.geom, home.geom)) AS geom
 FROM args
 CROSS JOIN issue AS i
 LEFT JOIN core.parcel AS p ON p.parcel_code = i.subject_key AND p.to_run IS NULL
@@ -44,4 +47,8 @@ LEFT JOIN core.parcel AS home ON home.parcel_code = s.parcel_code AND home.to_ru
 -- The loader names a patch by vintage and code, the steps by its code.
 LEFT JOIN core.patch AS h
   ON h.to_run IS NULL AND h.vintage = args.vintage AND h.patch_code = regexp_replace(i.subject_key, '^[0-9]{4}[|]', '')
+LEFT JOIN derived.topology AS x
+  ON x.rule = i.rule AND x.subject_key = i.subject_key AND x.detail_key = i.detail_key
+-- A footprint lies where the parcel does that it reaches into.
+LEFT JOIN derived.parcel_township AS o ON x.feed = 'footprint' AND o.parcel_code = i.detail_key
 ORDER BY 1

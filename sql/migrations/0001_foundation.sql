@@ -186,6 +186,15 @@ CREATE UNLOGGED TABLE ops.scope (
 );
 COMMENT ON TABLE ops.scope IS 'Keys that the step under way recomputes';
 
+-- Shapes of versions that are taken back while an earlier state is shown: they are gone from core when the
+-- steps look for what lay beside them. Outside of that transaction the table is empty.
+CREATE UNLOGGED TABLE ops.dirty_shape (
+  kind text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  geom geometry NOT NULL
+);
+COMMENT ON TABLE ops.dirty_shape IS 'Shapes of versions that are taken back while an earlier state is shown';
+
 -- Which rows that people entered a published run has already taken into account.
 CREATE TABLE ops.act_seen (
   kind text COLLATE "C" NOT NULL,

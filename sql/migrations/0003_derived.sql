@@ -35,6 +35,47 @@ CREATE TABLE derived.parcel_successor (
 CREATE INDEX parcel_successor_successor ON derived.parcel_successor (successor_code);
 COMMENT ON TABLE derived.parcel_successor IS 'Open parcels on the land of a retired one; what names the retired one counts for the followed, or is asked for each candidate';
 
+CREATE TABLE derived.patch_border (
+  patch_code text COLLATE "C" PRIMARY KEY,
+  geom geometry(MultiLineString, :srid) NOT NULL
+);
+COMMENT ON TABLE derived.patch_border IS 'Border of a survey patch on which no other patch lies: edge of the county, of a gap or of an overlap';
+
+CREATE TABLE derived.patch_topology (
+  vintage integer NOT NULL,
+  rule text COLLATE "C" NOT NULL,
+  patch_code text COLLATE "C" NOT NULL,
+  other_code text COLLATE "C" NOT NULL,
+  size_m2 numeric NOT NULL,
+  is_sliver boolean NOT NULL,
+  geom geometry(MultiPolygon, :srid) NOT NULL,
+  PRIMARY KEY (rule, patch_code, other_code)
+);
+COMMENT ON TABLE derived.patch_topology IS 'Overlap or gap between two survey patches; area on the ellipsoid';
+
+CREATE TABLE derived.parcel_topology (
+  rule text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C" NOT NULL,
+  other_code text COLLATE "C" NOT NULL,
+  size_m2 numeric NOT NULL,
+  is_sliver boolean NOT NULL,
+  geom geometry(MultiPolygon, :srid) NOT NULL,
+  PRIMARY KEY (rule, parcel_code, other_code)
+);
+COMMENT ON TABLE derived.parcel_topology IS 'Overlap of two parcels, or narrow gap between them; plane area';
+
+CREATE TABLE derived.footprint_topology (
+  rule text COLLATE "C" NOT NULL,
+  footprint_code text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C" NOT NULL,
+  main_code text COLLATE "C" NOT NULL,
+  size_m2 numeric NOT NULL,
+  is_sliver boolean NOT NULL,
+  geom geometry(MultiPolygon, :srid) NOT NULL,
+  PRIMARY KEY (footprint_code, parcel_code)
+);
+COMMENT ON TABLE derived.footprint_topology IS 'Part of a footprint on a parcel besides the one that holds most of it; plane area';
+
 CREATE TABLE derived.link_candidate (
   enterprise_code text COLLATE "C" NOT NULL,
   parcel_code text COLLATE "C" NOT NULL,
@@ -357,3 +398,15 @@ SELECT
 FROM retired AS r
 LEFT JOIN heir AS h ON h.parcel_code = r.parcel_code;
 COMMENT ON VIEW derived.retired_evidence IS 'Rows that name a retired parcel: followed, unclear (asked), superseded by newer rows, or without successor';
+
+-- All that check_topology found, as issues and the layer of issues show it.
+CREATE VIEW derived.topology AS
+SELECT t.rule, 'patch' AS feed, t.patch_code AS subject_key, t.other_code AS detail_key, NULL AS main_code, t.size_m2, t.is_sliver, t.geom
+FROM derived.patch_topology AS t
+UNION ALL
+SELECT t.rule, 'parcel', t.parcel_code, t.other_code, NULL, t.size_m2, t.is_sliver, t.geom
+FROM derived.parcel_topology AS t
+UNION ALL
+SELECT t.rule, 'footprint', t.footprint_code, t.parcel_code, t.main_code, t.size_m2, t.is_sliver, t.geom
+FROM derived.footprint_topology AS t;
+COMMENT ON VIEW derived.topology IS 'Overlaps, gaps and footprints across parcels, slivers among them';

@@ -181,7 +181,7 @@ CREATE TABLE layers.data_issue (
   next_step text NOT NULL,
   size_m2 double precision,
   township_code text NOT NULL,
-  geom geometry(Point, :srid)
+  geom geometry(MultiPolygon, :srid)
 );
 
 -- QGIS draws and filters by place; township staff filter by township.

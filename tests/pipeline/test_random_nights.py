@@ -78,6 +78,11 @@ CHANGING = {
         {"sliver_share": Decimal("0.3")},
         {"industrial_codes": ("0701",)},
     ),
+    "topology": (
+        {"parcel_gap_m": Decimal(5)},
+        {"sliver_m2": Decimal(0)},
+        {"sliver_share": Decimal("0.5")},
+    ),
     "policy": ({"electricity_grades": ("C", "D")},),
     "lineage": ({"min_share": Decimal("0.5")},),
 }

@@ -27,9 +27,9 @@ YEAR = 2025
 
 
 def code(name):
-    """Official code behind a short name of the answers; '' and '#50', row 50, stay."""
+    """Official code behind a short name of the answers; '', '#50', row 50, and 'F04', a drawing, stay."""
     codes = ANSWERS["codes"]
-    if name == "" or name.startswith("#"):
+    if name == "" or name.startswith(("#", "F")):
         return name
     if name[1:2] == "-":
         return name[:2] + code(name[2:])

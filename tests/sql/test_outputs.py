@@ -61,7 +61,7 @@ GEOMETRY = {
     "uncovered_land": "MULTIPOLYGON",
     "review_queue": "MULTIPOLYGON",
     "land_change": "MULTIPOLYGON",
-    "data_issue": "POINT",
+    "data_issue": "MULTIPOLYGON",
 }
 PROMISED_LINK = (
     "enterprise_code, parcel_code, role, stage, reason, score, runner_up_score, gap, status,"
