@@ -17,7 +17,6 @@ from rich.cells import cell_len
 from rich.console import Console
 from sqlalchemy import Date, Double, Integer, Numeric, Text, inspect, text
 
-from pipeline import publication
 from pipeline.errors import SettingsError
 from pipeline.messages import both
 from pipeline.outputs import geopackage
@@ -325,7 +324,7 @@ def test_files_follow_the_publication(make_township, monkeypatch):
     with town.engine.begin() as connection:
         connection.execute(text("UPDATE layers.publication SET run_id = run_id + 1"))
     with monkeypatch.context() as patch:
-        patch.setattr(publication, "write_geopackage", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(geopackage, "write_geopackage", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             write_files(town.engine, town.settings, again)
     assert publish(again) == files
