@@ -50,6 +50,8 @@ class ReadingRoom:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             start_new_session=True,
+            # one thread at work: what it gives back is given back
+            env={**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"},
         )
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         with suppress(OSError):  # a system may grant less; it is only slower then

@@ -26,11 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 import psycopg
 import pyogrio
 import shapely
 from answers import differences, publish
 from measure import MIB, Measurement, ProgramFailedError, machine, measure
+from openpyxl import Workbook
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from rich.console import Console
@@ -38,6 +40,7 @@ from rich.table import Table
 
 from pipeline import __version__
 from pipeline.demo.generator import FIRST_DAY, generate
+from pipeline.domain.codes import credit_check_digit
 from pipeline.server import PrivateServer
 from pipeline.workspace import create_workspace
 
@@ -53,7 +56,11 @@ TARGETS = {
     "second run": 2.0,
     "night": 0.10,
     "client memory": 1000.0,
+    "load against ogr2ogr": 0.7,
+    "load memory": 400.0,
+    "table": 5.0,
 }
+TABLE_ROWS = 100_000
 console = Console(width=118, highlight=False)
 
 
@@ -147,6 +154,64 @@ def one_round(bench: Bench, number: int, peers: list[str]) -> None:
         _diqi(bench, "night", workspace, dsn, day)
     if bench.nights and number == 0:
         bench.said += check_nights(bench, dsn)
+
+
+def load_alone(bench: Bench) -> None:
+    """The largest file alone, by diqi and by ogr2ogr, and a large workbook; into empty databases."""
+    _load_file(bench, "load DLTB", sorted(bench.inbox.glob("DLTB.*")))
+    dsn = bench.new_database("bench_load")
+    options = ("--config", "PG_USE_COPY", "YES", "-gt", "unlimited", "-nlt", "PROMOTE_TO_MULTI")
+    source = (bench.inbox / "DLTB.shp", "-oo", "ENCODING=GBK", "-lco", "GEOMETRY_NAME=geom")
+    bench.run("ogr2ogr DLTB", "ogr2ogr", "-f", "PostgreSQL", f"PG:{dsn}", *options, *source)
+    book = bench.folder / "企业名录.xlsx"
+    if not book.exists():
+        write_book(book, max(1, round(TABLE_ROWS * min(bench.scale, 1.0))))
+    _load_file(bench, "load xlsx", [book])
+
+
+def _load_file(bench: Bench, what: str, files: list[Path]) -> None:
+    """Load files into a fresh database whose tables are there already, as those of ogr2ogr's user."""
+    workspace = bench.folder / "loading"
+    shutil.rmtree(workspace, ignore_errors=True)
+    create_workspace(workspace, code="330299", name="青岚县", crs="EPSG:4549")
+    for file in files:
+        shutil.copy(file, workspace / "inbox")
+    dsn = bench.new_database("bench_load")
+    diqi = Path(sys.executable).with_name("diqi")
+    environment = dict(os.environ) | {"DIQI_DATABASE_URL": dsn}
+    command = [diqi, "status", "--json", "-w", workspace]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    bench.run(what, diqi, "load", "-w", workspace, "--as-of", FIRST_DAY.isoformat(), dsn=dsn)
+
+
+def write_book(path: Path, rows: int) -> None:
+    """A registry of invented enterprises with fourteen columns."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("企业名录")
+    head = ("统一社会信用代码", "企业名称", "行业代码", "规模", "状态", "地址", "镇街代码")
+    sheet.append((*head, "注册日期", "宗地代码", "备注一", "备注二", "备注三", "人数", "营业收入"))
+    bodies = pd.Series([f"91330299MA{number:07d}" for number in range(rows)], dtype="str")
+    codes = bodies + credit_check_digit(bodies)
+    for number, code in enumerate(codes):
+        sheet.append(
+            (
+                code,
+                f"青岚第{number}机械有限公司",
+                3451,
+                "规下" if number % 9 else "规上",
+                "存续",
+                f"云溪镇工业路{number % 300}号",
+                f"3302990{number % 20 + 1:02d}",
+                dt.date(2001 + number % 20, 1 + number % 12, 1 + number % 28),
+                f"330299001001GB{number % 99_999 + 1:05d}",
+                "甲",
+                "乙",
+                None,
+                number % 500,
+                number * 1.5,
+            )
+        )
+    book.save(path)
 
 
 def check_nights(bench: Bench, dsn: str) -> list[str]:
@@ -296,6 +361,13 @@ def comparisons(bench: Bench) -> list[dict[str, Any]]:
         part = seconds_of(bench, "night") / full
         add("night as part of the full run", part, "", TARGETS["night"], is_least=False)
     add("client memory, most in any step", most, "MB", TARGETS["client memory"], is_least=False)
+    ratio = seconds_of(bench, "load DLTB") / seconds_of(bench, "ogr2ogr DLTB")
+    target = TARGETS["load against ogr2ogr"]
+    add("loading DLTB, of the time of ogr2ogr", ratio, "times", target, is_least=False)
+    most = max(found.client_bytes for found in bench.measured["load DLTB"]) / 1e6
+    add("client memory, loading DLTB", most, "MB", TARGETS["load memory"], is_least=False)
+    seconds = seconds_of(bench, "load xlsx")
+    add(f"a table of {TABLE_ROWS:,} rows", seconds, "s", TARGETS["table"], is_least=False)
     return rows
 
 
@@ -449,6 +521,7 @@ def main() -> int:
         console.print(f"files and truth made in {bench.generate_seconds:.1f} s", style="dim")
         for number in range(given.rounds):
             one_round(bench, number, peers)
+            load_alone(bench)
         show(bench)
         if given.json is not None:
             text = json.dumps(as_json(bench, given.rounds), ensure_ascii=False, indent=2)
