@@ -306,7 +306,7 @@ def _inspect(
     is_draft: bool,
     as_json: bool,
 ) -> None:
-    from pipeline.inspection import draft_of, inspect_file
+    from pipeline.inspection import draft_of, inspect_file, land_of
     from pipeline.outputs.inspection import inspection_summary, show_inspection
     from pipeline.settings import WORKSPACE_FILE, default_workspace, settings_without_workspace
 
@@ -316,9 +316,16 @@ def _inspect(
     if is_draft:
         sys.stdout.write(draft_of(file, settings, feed))
         return
+    held = land_of(settings) if is_known else None
     with _progress() as progress:
         found = inspect_file(
-            file, settings, feed=feed, picture=picture, as_of=as_of, progress=progress.file
+            file,
+            settings,
+            feed=feed,
+            picture=picture,
+            as_of=as_of,
+            known=held,
+            progress=progress.file,
         )
     if as_json:
         _print_json([inspection_summary(one) for one in found])

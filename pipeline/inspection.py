@@ -13,17 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import shapely
+from sqlalchemy import text
 
+from pipeline.database import database_errors
 from pipeline.domain.areas import survey_area
 from pipeline.errors import SourceError, UsageError
 from pipeline.feeds.archive import members
 from pipeline.feeds.batch import OpenLayer, RawBatch, raw_batch
-from pipeline.feeds.clean import CleanBatch
+from pipeline.feeds.clean import HIDDEN, CleanBatch
 from pipeline.feeds.contracts import Column, Contract, County
 from pipeline.feeds.crs import label_of
 from pipeline.feeds.discover import SourceFile, matching_feeds
 from pipeline.feeds.draft import Geometry, draft_contract
-from pipeline.feeds.headings import match_headings, missing_in_words
+from pipeline.feeds.headings import Match, match_headings, missing_in_words
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.kinds import Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
@@ -34,6 +36,8 @@ from pipeline.outputs.inspection import AreaCheck, Inspection, Mapped
 from pipeline.outputs.picture import draw_layer
 from pipeline.run import contracts_of, county_of
 from pipeline.settings import WORKSPACE_FILE, Settings
+from pipeline.steps.load_feeds import land_held
+from pipeline.workspace import running_database
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -82,6 +86,27 @@ def inspect_file(
     for one in found:
         _draw(one, settings, picture if len(found) == 1 else None)
     return found
+
+
+def land_of(settings: Settings) -> Known:
+    """Where land lies that the workspace's database holds, where that runs; it is not started.
+
+    Shape:  settings in; boxes of townships, zones or patches out, none where nothing is held.
+    Units:  metres.
+    CRS:    the county's.
+    Errors: DatabaseError where it does not answer.
+    Source: docs/sources.md, 3.4 (overlay with a layer of known CRS).
+    """
+    engine = running_database(settings)
+    if engine is None:
+        return Known()
+    with database_errors(), engine.connect() as connection:
+        if connection.scalar(text("SELECT to_regclass('core.area')")) is None:
+            return Known()
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 - an open connection has one
+        with driver.cursor() as cursor:
+            return land_held(cursor)
 
 
 @dataclass(frozen=True)
@@ -233,7 +258,7 @@ def choose_feed(
                 continue
             for headings in layer["headings"]:
                 match = match_headings(contract, [tuple(names) for names in headings])
-                if not match.missing:
+                if not match.missing and _names_its_key(contract, match):
                     fitting[feed] = max(fitting.get(feed, 0), match.score)
                 elif match.score > nearest[0]:
                     nearest = (match.score, feed, missing_in_words(contract, match))
@@ -242,6 +267,12 @@ def choose_feed(
         raise SourceError("source.no_feed", file=part.shown, feed=feed, missing=missing)
     most = max(fitting.values())
     return [feed for feed, score in fitting.items() if score == most], "headings"
+
+
+def _names_its_key(contract: Contract, match: Match) -> bool:
+    """Whether headings name what identifies a record; any shapes could be buildings without numbers."""
+    leaves = {leaf for name in contract.key for leaf in _leaves(contract, name)}
+    return not leaves.isdisjoint(match.positions)
 
 
 def inspect(
@@ -334,7 +365,8 @@ def _unit(layer: OpenLayer, column: Column, places: Sequence[int]) -> tuple[str 
     stated = next((layer.match.units[p] for p in places if p in layer.match.units), None)
     if stated is not None:
         return stated, "heading"
-    return column.unit, "row" if column.unit_column is not None else "contract"
+    by_row = column.unit_column is not None and column.unit_column in layer.match.positions
+    return column.unit, "row" if by_row else "contract"
 
 
 class _Gathered:
@@ -342,6 +374,7 @@ class _Gathered:
 
     def __init__(self, contract: Contract, county: County) -> None:
         self.county = county
+        self.contract = contract
         self.area_column = next(
             (
                 name
@@ -365,21 +398,15 @@ class _Gathered:
         self.keys.append(pd.util.hash_pandas_object(keys, index=False).to_numpy().astype(np.uint64))
         self.issues.append(clean.issues)
         if len(result.sample) < _SAMPLE_ROWS:
-            hidden = {
-                "row_hash",
-                "outcome",
-                "geom",
-                "extra",
-                "key",
-                "scope_key",
-                "part",
-                "file_row",
-            }
-            shown = clean.rows.drop(columns=hidden & set(clean.rows.columns))
-            wanted = shown.head(_SAMPLE_ROWS - len(result.sample))
+            names = ["file_row", *self.contract.columns]
+            shown = clean.rows[names].head(_SAMPLE_ROWS - len(result.sample))
+            for name, column in self.contract.columns.items():
+                if column.personal:
+                    # what may be the name of a person is shown to nobody
+                    shown = shown.assign(**{name: shown[name].mask(shown[name].notna(), HIDDEN)})
             result.sample += [
                 {str(name): None if pd.isna(value) else str(value) for name, value in row.items()}
-                for row in wanted.to_dict("records")
+                for row in shown.to_dict("records")
             ]
         if "geom" in clean.rows.columns:
             shapes = np.asarray(shapely.from_wkb(clean.rows["geom"].to_numpy()), dtype=object)

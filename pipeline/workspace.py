@@ -61,6 +61,17 @@ def open_database(settings: Settings) -> Engine:
     return engine
 
 
+def running_database(settings: Settings) -> Engine | None:
+    """The workspace's database where it is up already; nothing is started or migrated.
+
+    Errors: SettingsError where the private server's record cannot be read.
+    """
+    if settings.database.url:
+        return open_engine(settings.database.url)
+    server = PrivateServer(settings.workspace)
+    return open_engine(server.dsn()) if server.status().state == "running" else None
+
+
 def preparation(settings: Settings) -> str:
     """The SQL that prepares a given server for this county.
 
