@@ -70,9 +70,9 @@ def inspect_file(
     county = county_of(settings)
     limits = settings.limits.of_files
     found: list[Inspection] = []
-    with _room(room, limits) as room:
+    with _room(room, limits) as reading:
         for part in _parts(path, limits):
-            feeds, known_by = choose_feed(room, part, contracts, feed, limits)
+            feeds, known_by = choose_feed(reading, part, contracts, feed, limits)
             for name in feeds:
                 source = SourceFile(
                     path, part.shown, name, None, None, "", inside=part.inside, layer=part.layer
@@ -80,7 +80,7 @@ def inspect_file(
                 delivery = Delivery(
                     source, contracts[name], county, as_of, "", known=known or Known()
                 )
-                found.append(inspect(room, delivery, known_by, part, progress=progress))
+                found.append(inspect(reading, delivery, known_by, part, progress=progress))
     for one in found:
         _draw(one, settings, picture if len(found) == 1 else None)
     return found
@@ -157,9 +157,9 @@ def draft_of(
     contracts = _contracts(path, settings, feed)
     limits = settings.limits.of_files
     drafts: list[str] = []
-    with _room(room, limits) as room:
+    with _room(room, limits) as reading:
         for part in _parts(path, limits):
-            layers = room.asked(top_of, path, part.inside, limits, file=path.name)
+            layers = reading.asked(top_of, path, part.inside, limits, file=path.name)
             drafts += [_draft(part, layer, contracts, feed) for layer in layers]
     return "\n".join(drafts)
 

@@ -590,9 +590,7 @@ def test_a_row_without_any_content_moves_no_other(contracts):
     full = ["1001", "青岚机械有限公司", "甲银行", "人民币"]
     other = ["1002", "青岚电子有限公司", "乙银行", None]
     nothing = [None] * len(headings)
-    alone = [
-        clean(contracts["enterprise"], headings, [row]).rows.iloc[0] for row in (full, other)
-    ]
+    alone = [clean(contracts["enterprise"], headings, [row]).rows.iloc[0] for row in (full, other)]
     rows = clean(contracts["enterprise"], headings, [full, nothing, other]).rows
     for place, one in zip((0, 2), alone, strict=True):
         assert rows["row_hash"].iloc[place] == one["row_hash"]
