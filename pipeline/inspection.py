@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,12 +54,14 @@ def inspect_file(
     picture: Path | None,
     as_of: dt.date,
     known: Known | None = None,
+    room: ReadingRoom | None = None,
     progress: Progress = lambda _file, _rows, _total: None,
 ) -> list[Inspection]:
     """Read a file to its end as each feed it serves, and say what was understood; nothing is stored.
 
     The picture of its shapes goes to ``picture``, else to ``out/inspect/`` of the workspace.
-    ``known`` is where land lies that is held, by which a file without a CRS is placed.
+    ``known`` is where land lies that is held, by which a file without a CRS is placed; ``room`` is
+    where it is read, one of its own by default.
 
     Shape:  a file in; one Inspection per data set and feed out.
     Units:  areas in m2.
@@ -72,9 +74,9 @@ def inspect_file(
     county = county_of(settings)
     limits = settings.limits.of_files
     found: list[Inspection] = []
-    with closing(ReadingRoom(limits)) as room:
+    with _room(room, limits) as reading:
         for part in _parts(path, limits):
-            feeds, known_by = choose_feed(room, part, contracts, feed, limits)
+            feeds, known_by = choose_feed(reading, part, contracts, feed, limits)
             for name in feeds:
                 source = SourceFile(
                     path, part.shown, name, None, None, "", inside=part.inside, layer=part.layer
@@ -82,7 +84,7 @@ def inspect_file(
                 delivery = Delivery(
                     source, contracts[name], county, as_of, "", known=known or Known()
                 )
-                found.append(inspect(room, delivery, known_by, part, progress=progress))
+                found.append(inspect(reading, delivery, known_by, part, progress=progress))
     for one in found:
         _draw(one, settings, picture if len(found) == 1 else None)
     return found
@@ -155,7 +157,19 @@ def _draw(one: Inspection, settings: Settings, picture: Path | None) -> None:
     one.picture = str(target)
 
 
-def draft_of(path: Path, settings: Settings, feed: str | None) -> str:
+@contextmanager
+def _room(given: ReadingRoom | None, limits: Limits) -> Iterator[ReadingRoom]:
+    """The room that was given, else one that is closed afterwards."""
+    if given is not None:
+        yield given
+        return
+    with closing(ReadingRoom(limits)) as room:
+        yield room
+
+
+def draft_of(
+    path: Path, settings: Settings, feed: str | None, *, room: ReadingRoom | None = None
+) -> str:
     """Draft a contract for a file, columns guessed and marked, ready to be corrected.
 
     Shape:  a file in; the text of a workspace's ``sources.toml`` for it out.
@@ -168,9 +182,9 @@ def draft_of(path: Path, settings: Settings, feed: str | None) -> str:
     contracts = _contracts(path, settings, feed)
     limits = settings.limits.of_files
     drafts: list[str] = []
-    with closing(ReadingRoom(limits)) as room:
+    with _room(room, limits) as reading:
         for part in _parts(path, limits):
-            layers = room.asked(TOP_OF, path, part.inside, limits, file=path.name)
+            layers = reading.asked(TOP_OF, path, part.inside, limits, file=path.name)
             drafts += [_draft(part, layer, contracts, feed) for layer in layers]
     return "\n".join(drafts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -92,10 +93,14 @@ def join_filled(items: list[pa.Array], separator: str) -> pa.Array:
     Errors: none.
     Source: none.
     """
-    if len(items) == 1:
-        # a single item would lose its empty rows
-        return pc.fill_null(items[0], "")
-    return pc.binary_join_element_wise(*items, _large(separator), null_handling="skip")
+    first, *others = items
+    if all(item.null_count for item in items):
+        # a row in which all are missing would be left out
+        is_empty = reduce(pc.and_, (pc.is_null(item) for item in items))
+        first = pc.if_else(is_empty, _large(""), first)
+    if not others:
+        return first
+    return pc.binary_join_element_wise(first, *others, _large(separator), null_handling="skip")
 
 
 def extra_of(batch: RawBatch, layer: OpenLayer, contract: Contract) -> pd.Series:

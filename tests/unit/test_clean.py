@@ -568,3 +568,35 @@ def test_a_repair_is_reported_with_its_areas(contracts):
     params = json.loads(result.issues["params"][0])
     assert params["area_before_m2"] == params["area_after_m2"]
     assert result.issues["key"].tolist() == [PARCEL]
+
+
+def test_a_row_without_any_content_moves_no_other(contracts):
+    """Its neighbours keep their keys, hashes and extras; it says itself what it lacks."""
+    headings = ["企业代码", "企业名称", "开户行", "币种"]
+    full = ["1001", "青岚机械有限公司", "甲银行", "人民币"]
+    other = ["1002", "青岚电子有限公司", "乙银行", None]
+    nothing = [None] * len(headings)
+    alone = [clean(contracts["enterprise"], headings, [row]).rows.iloc[0] for row in (full, other)]
+    rows = clean(contracts["enterprise"], headings, [full, nothing, other]).rows
+    for place, one in zip((0, 2), alone, strict=True):
+        assert rows["row_hash"].iloc[place] == one["row_hash"]
+        assert json.loads(rows["extra"].iloc[place]) == json.loads(one["extra"])
+    assert "乙银行" in rows["extra"].iloc[2]
+    assert rows["extra"].iloc[1] == "{}"
+    assert list(rows["outcome"].fillna("-")) == ["-", "quarantined", "-"]
+
+
+def test_a_shape_without_any_attribute_is_a_record(contracts):
+    """A footprint has its code from its place."""
+    headings = ["编号", "类型", "建筑面积", "备注", "用途"]
+    rows = [["1", "建筑", "90", "a", "b"], [None] * 5, ["3", "建筑", "80", "c", None]]
+    result = clean(
+        contracts["footprint"], headings, rows, shapes=[SQUARE] * 3, spreadsheet=False
+    ).rows
+    assert result["outcome"].isna().all()
+    assert [json.loads(one) for one in result["extra"]] == [
+        {"备注": "a", "用途": "b"},
+        {},
+        {"备注": "c"},
+    ]
+    assert result["footprint_code"].notna().all()
