@@ -27,9 +27,9 @@ from pipeline.feeds.headings import match_headings, missing_in_words
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.kinds import Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
+from pipeline.feeds.opening import OPEN_LAYER, TOP_OF
 from pipeline.feeds.place import Known
 from pipeline.feeds.reader import Delivery, LayerCleaning
-from pipeline.feeds.readers import open_layer, top_of
 from pipeline.outputs.inspection import AreaCheck, Inspection, Mapped
 from pipeline.outputs.picture import draw_layer
 from pipeline.run import contracts_of, county_of
@@ -145,7 +145,7 @@ def draft_of(path: Path, settings: Settings, feed: str | None) -> str:
     drafts: list[str] = []
     with closing(ReadingRoom(limits)) as room:
         for part in _parts(path, limits):
-            layers = room.asked(top_of, path, part.inside, limits, file=path.name)
+            layers = room.asked(TOP_OF, path, part.inside, limits, file=path.name)
             drafts += [_draft(part, layer, contracts, feed) for layer in layers]
     return "\n".join(drafts)
 
@@ -227,7 +227,7 @@ def choose_feed(
             return feeds, "name"
     fitting: dict[str, int] = {}
     nearest: tuple[int, str, str] = (0, "-", "-")
-    for layer in room.asked(top_of, part.path, part.inside, limits, file=part.shown):
+    for layer in room.asked(TOP_OF, part.path, part.inside, limits, file=part.shown):
         for feed, contract in contracts.items():
             if contract.geometry_required and not layer["has_geometry"]:
                 continue
@@ -262,7 +262,7 @@ def inspect(
     """
     contract = delivery.contract
     opening = delivery.opening(room.limits)
-    with room.opened(open_layer, opening, file=part.shown) as layer:
+    with room.opened(OPEN_LAYER, opening, file=part.shown) as layer:
         result = _begun(part, layer, contract, known_by)
         gathered = _Gathered(contract, delivery.county)
         cleaning = LayerCleaning(layer, delivery)

@@ -20,7 +20,6 @@ from pipeline.issues import write_issue_sheets
 from pipeline.ledger import Rollback, RunResult, accept_summary, change_summary, step_summary
 from pipeline.messages import both
 from pipeline.offices import feed_states
-from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
 from pipeline.outputs.project import layer_extent, write_projects
 from pipeline.outputs.report import write_report
 from pipeline.outputs.tables import reflect
@@ -111,6 +110,9 @@ def write_files(engine: Engine, settings: Settings, result: RunResult) -> dict[s
     Errors: SettingsError export.not_writable; DatabaseError.
     Source: docs/sources.md, Design 4.
     """
+    # what only loads need not wait for GDAL
+    from pipeline.outputs.geopackage import publication_stamp, read_stamp, write_geopackage
+
     out = settings.workspace / "out"
     paths = {name: out / file for name, file in FILES.items()}
     is_quiet = result.written == 0 and all(d.state != "loaded" for d in result.deliveries)
@@ -231,6 +233,8 @@ def write_export(
     Errors: SettingsError export.not_writable; those of the database.
     Source: docs/sources.md, Design 3 (history).
     """
+    from pipeline.outputs.geopackage import write_geopackage
+
     path.parent.mkdir(parents=True, exist_ok=True)
     write_geopackage(connection, path)
     return [] if moment is None else moment_messages(connection, moment)

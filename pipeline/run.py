@@ -25,7 +25,7 @@ from pipeline.feeds.contracts import Contract, County, load_contracts
 from pipeline.feeds.discover import HASH_MEMORY, ContentHashes, find_sources
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.kinds import kind_of, require_readable
-from pipeline.feeds.readers import list_layers
+from pipeline.feeds.opening import LIST_LAYERS
 from pipeline.gate import judge_deliveries, judge_records, judge_results, read_published
 from pipeline.ledger import (
     Accepted,
@@ -287,7 +287,7 @@ def _load(
             contracts,
             hashes,
             limits=limits,
-            layers_of=lambda path: list(room.asked(list_layers, path, file=path.name)),
+            layers_of=lambda path: list(room.asked(LIST_LAYERS, path, file=path.name)),
         )
     hashes.save()
     deliveries = load_sources(

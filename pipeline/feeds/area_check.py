@@ -17,6 +17,7 @@ from pipeline.domain.areas import areal_scale, areal_scale_at, survey_area
 from pipeline.domain.quantities import m2_in
 from pipeline.feeds.contracts import AreaLimits, Column, County
 from pipeline.feeds.findings import Mask
+from pipeline.feeds.geometry import Drawn
 
 _Numbers = npt.NDArray[np.float64]
 _Objects = npt.NDArray[np.object_]
@@ -65,16 +66,17 @@ class AreaChecker:
         self._limits = limits
         self._source_crs = source_crs
 
-    def drawn(self, shapes: _Objects, plane: _Numbers, column: Column) -> _Numbers:
+    def drawn(self, middle: _Numbers, plane: _Numbers, column: Column) -> _Numbers:
         """Measure shapes by the rule of a column, to 1e-6 of their area at worst.
 
-        Shape:  n shapes and their plane areas in; n areas out, NaN where there is none.
+        Shape:  middles of n shapes, (n, 2), and their plane areas in; n areas out, NaN where there
+                is none.
         Units:  those of the CRS, squared, in; m2 out.
         CRS:    the county's.
         Errors: none.
         Source: docs/sources.md, 3.3 (plane area over the scale of the projection).
         """
-        x, y = _middles(shapes)
+        x, y = middle[:, 0], middle[:, 1]
         area = np.where((plane > 0) & np.isfinite(x), plane, np.nan)
         if column.drawn == "plane" and self._other_plane is None:
             return area * self._plane.axis_info[0].unit_conversion_factor ** 2
@@ -86,24 +88,24 @@ class AreaChecker:
         figure: _Numbers,
         unit: _Objects,
         official: _Numbers,
-        shapes: _Objects,
-        plane: _Numbers,
+        shapes: Drawn,
     ) -> AreaFindings:
         """Hold delivered areas against the shapes of their rows.
 
         Nearly all agree by the quick area; the others are measured exactly.
 
-        Shape:  per row the figure as delivered and its unit, its m2, the stored shape and its plane
-                area in; the rows that differ out.
+        Shape:  per row the figure as delivered and its unit, its m2 and its shape in; the rows that
+                differ out.
         Units:  m2.
         CRS:    the county's.
         Errors: none.
         Source: docs/sources.md, 3.3 (tolerance; a ratio like that of a unit or a zone).
         """
-        quick = self.drawn(shapes, plane, column)
+        plane = shapes.area_after
+        quick = self.drawn(shapes.middle, plane, column)
         places = np.flatnonzero(self._is_beyond(official, quick, slack=_QUICK_SHARE))
-        ellipsoid = survey_area(shapes[places], self._plane)
-        x, y = _middles(shapes[places])
+        ellipsoid = survey_area(shapely.from_wkb(shapes.stored[places]), self._plane)
+        x, y = shapes.middle[places].T
         expected = (
             self._by_rule(column, ellipsoid, x, y) if column.drawn == "ellipsoid" else quick[places]
         )
@@ -210,12 +212,6 @@ def look_of(figure: _Numbers, drawn: _Numbers) -> _Objects:
     for unit in _UNITS:
         looks[np.abs(figure * float(m2_in(unit)) - drawn) < _ALIKE_UNIT * drawn] = unit
     return looks
-
-
-def _middles(shapes: _Objects) -> tuple[_Numbers, _Numbers]:
-    """The middle of the box of each shape, NaN where there is none."""
-    bounds = shapely.bounds(shapes)
-    return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
 
 
 def _params(

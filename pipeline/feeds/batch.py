@@ -1,8 +1,8 @@
 """What readers hand to cleaning: an opened layer, and batches of delivered rows as text.
 
 Readers write Arrow batches, which travel from one process to another as they are: ``row`` (int32),
-a text column ``c<i>`` per heading, where cells may have been numbers a mask ``n<i>``, and where the
-layer has shapes ``geom`` (WKB in the county's CRS) and ``rule`` (why a shape has none there);
+a text column ``c<i>`` per heading, where cells may have been numbers a mask ``n<i>``; where the layer
+has shapes ``geom`` (WKB in the county's CRS, before any repair) and what was found of them (``Drawn``);
 ``seal`` by which a row is known again.
 """
 
@@ -15,10 +15,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import shapely
 
+from pipeline.feeds.geometry import Drawn
 from pipeline.feeds.headings import Match
-from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RULE, SEAL
+from pipeline.feeds.opened import (
+    BATCH_ROWS,
+    DRAWN_NUMBERS,
+    DRAWN_TEXTS,
+    GEOMETRY,
+    GIVEN,
+    SEAL,
+    STORED,
+)
 
 if TYPE_CHECKING:
     # half of what a reader's process would hold
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 
     from pipeline.feeds.place import Decision
 
-__all__ = ["BATCH_ROWS", "OpenLayer", "RawBatch", "raw_batch"]
+__all__ = ["BATCH_ROWS", "OpenLayer", "RawBatch", "drawn_columns", "raw_batch"]
 
 
 @dataclass(frozen=True)
@@ -34,16 +42,13 @@ class RawBatch:
     """Some rows of a layer, column by column in the order of the layer's headings.
 
     ``numeric[i]`` tells which cells of column i were numbers and not text, so that digits may be
-    lost; None: none of them. ``geometry`` is in the county's CRS, ``rule`` why a
-    shape is not there, empty where it is; ``seals`` as in
-    ``pipeline.feeds.sealing``.
+    lost; None: none of them. ``drawn`` are the shapes; ``seals`` as in ``pipeline.feeds.sealing``.
     """
 
     row_number: npt.NDArray[np.int64]
     columns: list[pd.Series]
     numeric: list[npt.NDArray[np.bool_] | None]
-    geometry: npt.NDArray[np.object_] | None = None
-    rule: npt.NDArray[np.object_] | None = None
+    drawn: Drawn | None = None
     seals: list[bytes] | None = None
 
 
@@ -95,13 +100,51 @@ def raw_batch(batch: pa.RecordBatch, width: int) -> RawBatch:
         else None
         for i in range(width)
     ]
-    geometry = None
-    if GEOMETRY in names:
-        wkb = np.asarray(batch.column(GEOMETRY).to_numpy(zero_copy_only=False), dtype=object)
-        geometry = np.asarray(shapely.from_wkb(wkb), dtype=object)
-    rule = None
-    if RULE in names:
-        rule = np.asarray(batch.column(RULE).to_numpy(zero_copy_only=False), dtype=object)
+    drawn = _drawn(batch) if GEOMETRY in names else None
     seals = batch.column(SEAL).to_pylist() if SEAL in names else None
     number = batch.column("row").to_numpy().astype(np.int64)
-    return RawBatch(number, columns, numeric, geometry, rule, seals)
+    return RawBatch(number, columns, numeric, drawn, seals)
+
+
+def _drawn(batch: pa.RecordBatch) -> Drawn:
+    def objects(name: str) -> npt.NDArray[np.object_]:
+        return np.array(batch.column(name).to_numpy(zero_copy_only=False), dtype=object)
+
+    def numbers(name: str) -> npt.NDArray[np.float64]:
+        return np.asarray(batch.column(name).to_numpy(), dtype=np.float64)
+
+    delivered = objects(GEOMETRY)
+    rule, problem, reason = map(objects, DRAWN_TEXTS)
+    before, after, x, y = map(numbers, DRAWN_NUMBERS)
+    stored, odd = delivered.copy(), rule != ""
+    stored[odd] = objects(STORED)[odd]
+    middle = np.column_stack([x, y])
+    return Drawn(delivered, stored, objects(GIVEN), rule, problem, reason, before, after, middle)
+
+
+def drawn_columns(drawn: Drawn) -> dict[str, pa.Array]:
+    """Columns of a batch that hold what was found of its shapes.
+
+    Shape:  n shapes in; columns of n values by their names out.
+    Units:  areas in m2.
+    CRS:    the county's.
+    Errors: none.
+    Source: docs/decisions/0014-readers-have-a-process.md.
+    """
+    # nearly all are stored as they were delivered
+    stored = drawn.stored.copy()
+    stored[drawn.rule == ""] = None
+    columns = {
+        GEOMETRY: pa.array(drawn.delivered, pa.binary()),
+        STORED: pa.array(stored, pa.binary()),
+        GIVEN: pa.array(drawn.given, pa.binary()),
+    }
+    texts = (drawn.rule, drawn.problem, drawn.reason)
+    columns |= {
+        name: pa.array(values, pa.string()) for name, values in zip(DRAWN_TEXTS, texts, strict=True)
+    }
+    numbers = (drawn.area_before, drawn.area_after, drawn.middle[:, 0], drawn.middle[:, 1])
+    return columns | {
+        name: pa.array(values, pa.float64())
+        for name, values in zip(DRAWN_NUMBERS, numbers, strict=True)
+    }

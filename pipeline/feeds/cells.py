@@ -66,37 +66,3 @@ def was_number(batch: RawBatch, match: Match, name: str) -> npt.NDArray[np.bool_
         if mask is not None:
             result |= mask
     return result
-
-
-def filled_down(
-    columns: list[pd.Series], carry: list[str | None] | None = None
-) -> tuple[list[pd.Series], list[str | None]]:
-    """Give empty cells what the cell above holds, as merged cells of a table mean it.
-
-    The columns are one below the other in rank: where a cell of an earlier column begins something
-    new, the later ones begin anew as well, so that an empty cell there stays empty.
-
-    Shape:  columns of one batch, and the last values of the batch before, None for the first, in;
-            the columns filled, and their last values, which the next batch needs, out.
-    Units:  as delivered.
-    CRS:    none (no geometry).
-    Errors: none.
-    Source: docs/sources.md, 7 (merged cells); contract of the feed (``fill_down``).
-    """
-    last: list[str | None] = [None] * len(columns) if carry is None else list(carry)
-    result: list[pd.Series] = []
-    fresh: npt.NDArray[np.bool_] | None = None
-    for place, column in enumerate(columns):
-        given = stripped(column)
-        begins = given.notna().to_numpy(dtype=bool)
-        breaks = begins if fresh is None else begins | fresh
-        # the last place at or above each row where the column, or one of a higher rank, begins
-        source = np.maximum.accumulate(np.where(breaks, np.arange(len(given)), -1))
-        values = np.append(given.to_numpy(dtype=object), np.array([last[place]], dtype=object))
-        filled = pd.Series(values[source], given.index, dtype="str")
-        if len(filled):
-            final = filled.iloc[-1]
-            last[place] = None if pd.isna(final) else str(final)
-        result.append(filled)
-        fresh = breaks
-    return result, last

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import pkgutil
 import queue
 import resource
 import struct
@@ -76,10 +77,10 @@ def _import_lightly() -> None:
 def _answer(request: bytes, answers: BinaryIO) -> None:
     from pipeline.errors import CrsError, SourceError
 
-    function, arguments, memory_mib = pickle.loads(request)  # noqa: S301 - from our own parent
+    name, arguments, memory_mib = pickle.loads(request)  # noqa: S301 - from our own parent
     _bound_memory(memory_mib)
     try:
-        result = function(*arguments)
+        result = pkgutil.resolve_name(name)(*arguments)
         if isinstance(result, AbstractContextManager):
             _send_layer(result, answers)
         else:

@@ -28,7 +28,14 @@ from pipeline.feeds.contents import extra_of, joined, row_hashes
 from pipeline.feeds.contracts import Column, Contract, County, Internal
 from pipeline.feeds.fields import Fields, to_base
 from pipeline.feeds.findings import HIDDEN, ISSUE_COLUMNS, Findings, Mask
-from pipeline.feeds.geometry import REPAIRED, Shapes, clean_points, clean_polygons, place_of
+from pipeline.feeds.geometry import (
+    REPAIRED,
+    Drawn,
+    clean_points,
+    clean_polygons,
+    drawn_from,
+    place_of,
+)
 from pipeline.feeds.place import Decision, decide_crs
 from pipeline.feeds.units import LayerUnits
 
@@ -117,7 +124,7 @@ def clean_batch(
     ``units`` are those of the layer, which has seen the batch already; without them the batch
     stands for itself. ``dates_1904``: the workbook counts its days from 1904.
 
-    Shape:  up to 8,192 delivered rows in; as many canonical rows out, or in a wide table one per
+    Shape:  up to 4,096 delivered rows in; as many canonical rows out, or in a wide table one per
             figure and one per row without any.
     Units:  areas in m2 (4 decimals), money in yuan, other figures in the base unit of their kind.
     CRS:    the county's.
@@ -205,7 +212,7 @@ class _Cleaner:
             _no_shapes() if shapes is None else self._as_delivered(shapes),
         )
 
-    def _give_codes(self, internal: Internal, drawn: Future[Shapes | None]) -> None:
+    def _give_codes(self, internal: Internal, drawn: Future[Drawn | None]) -> None:
         """Give records without a key one of our own, and say so."""
         code = self.fields.value(internal.column)
         is_blank = self.fields.delivered(internal.column).isna() & code.isna()
@@ -221,20 +228,18 @@ class _Cleaner:
             if pd.notna(old[place]):
                 made[place] = internal_code(str(old[place]).encode())
             elif shapes is not None and shapes.delivered[place] is not None:
-                made[place] = internal_code(shapely.to_wkb(shapes.delivered[place], byte_order=1))
+                made[place] = internal_code(shapes.delivered[place])
         given = pd.Series(made, self.index, dtype="str")
         self.fields.give(internal.column, code.fillna(given))
         known = given.notna().to_numpy(dtype=bool)
         self.findings.report(known, "row.no_code", internal.column, given, severity="notice")
 
-    def _assemble(self, frame: pd.DataFrame, shapes: Shapes | None) -> pd.DataFrame:
+    def _assemble(self, frame: pd.DataFrame, shapes: Drawn | None) -> pd.DataFrame:
         """Add numbers, keys, hashes and shapes; empty the content of bad rows."""
         good = ~self.findings.bad & ~self.takes_out
         key = joined(frame, self.contract.key)
         scope, part = self.contract.scope_column, self.contract.part
-        delivered = None
-        if shapes is not None:
-            delivered = np.asarray(shapely.to_wkb(shapes.delivered, byte_order=1), dtype=object)
+        delivered = None if shapes is None else shapes.delivered
         head = {
             "row_number": self.batch.row_number,
             "key": key,
@@ -245,12 +250,11 @@ class _Cleaner:
             "outcome": _outcome(~self.findings.bad),
         }
         rows = pd.concat([pd.DataFrame(head, self.index), _only(frame, good)], axis=1)
-        if shapes is not None and delivered is not None:
-            # nearly all shapes are stored as they were delivered
-            stored = delivered.copy()
-            other = shapes.stored != shapes.delivered
-            stored[other] = shapely.to_wkb(shapes.stored[other], byte_order=1)
-            stored[~good] = None
+        if shapes is not None:
+            stored = shapes.stored
+            if not good.all():
+                stored = stored.copy()
+                stored[~good] = None
             rows[_GEOM] = stored
         extra = extra_of(self.batch, self.layer, self.contract)
         rows["extra"] = extra if good.all() else extra.where(good, "{}")
@@ -402,26 +406,19 @@ class _Cleaner:
 
     # -- shapes ---------------------------------------------------------------------------------
 
-    def _shapes(self) -> Shapes | None:
-        """Clean the shapes of the batch."""
+    def _shapes(self) -> Drawn | None:
+        """The shapes of the batch, or points from two columns of it."""
         if self.contract.geometry == "none":
             return None
-        given = self.batch.geometry
-        if given is None:
-            given = self._points() if self.contract.geometry == "point" else None
+        if self.batch.drawn is not None:
+            return self.batch.drawn
+        given = self._points() if self.contract.geometry == "point" else None
         if given is None:
             given = np.full(len(self.index), None, dtype=object)
-        if self.contract.geometry == "point":
-            shapes = clean_points(given, self.county)
-        else:
-            shapes = clean_polygons(given, self.county, self.contract.repair)
-        if self.batch.rule is not None:
-            # what did not belong into the layer's CRS has no shape here
-            told = self.batch.rule != ""
-            shapes.rule[told] = self.batch.rule[told]
-        return shapes
+        is_point = self.contract.geometry == "point"
+        return drawn_from((clean_points if is_point else clean_polygons)(given, self.county))
 
-    def _report_shapes(self, shapes: Shapes) -> None:
+    def _report_shapes(self, shapes: Drawn) -> None:
         """Say what was wrong with shapes, and set rows aside that need one."""
         params = _shape_params(shapes)
         for rule in sorted({str(rule) for rule in pd.unique(shapes.rule)} - {""}):
@@ -436,7 +433,7 @@ class _Cleaner:
             else:
                 self.findings.report(found, rule, _GEOM, params=params)
 
-    def _check_areas(self, shapes: Shapes, values: dict[str, pd.Series]) -> None:
+    def _check_areas(self, shapes: Drawn, values: dict[str, pd.Series]) -> None:
         """Hold areas against the shapes of their rows."""
         usable = ~self.findings.bad & ~self.takes_out & ~shapes.is_bad
         for name, column in self.contract.columns.items():
@@ -450,8 +447,7 @@ class _Cleaner:
                 as_floats(figures.value),
                 figures.unit,
                 official,
-                shapes.stored,
-                shapes.area_after,
+                shapes,
             )
             if len(found.places):
                 values[name] = self._with_areas_judged(name, column, values[name], found)
@@ -489,9 +485,10 @@ class _Cleaner:
         rows[places] = True
         return rows
 
-    def _as_delivered(self, shapes: Shapes) -> pd.DataFrame:
+    def _as_delivered(self, shapes: Drawn) -> pd.DataFrame:
         """Shapes that are not stored as they came."""
-        places = np.flatnonzero((shapes.rule != "") & ~shapely.is_missing(shapes.given))
+        is_there = np.array([wkb is not None for wkb in shapes.given], dtype=bool)
+        places = np.flatnonzero((shapes.rule != "") & is_there)
         if len(places) == 0:
             return _no_shapes()
         return pd.DataFrame(
@@ -501,7 +498,7 @@ class _Cleaner:
                 "reason": pd.Series(shapes.reason[places], dtype="str"),
                 "area_before_m2": shapes.area_before[places],
                 "area_after_m2": shapes.area_after[places],
-                "geom": shapely.to_wkb(shapes.given[places], byte_order=1),
+                "geom": shapes.given[places],
             }
         )
 
@@ -562,7 +559,7 @@ def _only(frame: pd.DataFrame, good: Mask) -> pd.DataFrame:
     return frame if good.all() else frame.where(pd.Series(good, frame.index), axis=0)
 
 
-def _shape_params(shapes: Shapes) -> npt.NDArray[np.object_]:
+def _shape_params(shapes: Drawn) -> npt.NDArray[np.object_]:
     """Areas before and after a repair, and what made it necessary, as issue parameters."""
     params = np.full(len(shapes.rule), None, dtype=object)
     for place in np.flatnonzero(shapes.problem != ""):

@@ -85,6 +85,20 @@ class Reprojection:
         rounded: _Coordinates = np.round(coordinates, DECIMALS) + 0.0
         return rounded
 
+    def leaves(self, coordinates: _Coordinates) -> bool:
+        """Whether these coordinates come out as they are.
+
+        Shape:  x and y (n, 2) in; one bool out.
+        Units:  those of the layer.
+        CRS:    the layer's.
+        Errors: none.
+        Source: docs/decisions/0011-fast-where-it-is-cheap.md.
+        """
+        is_same = self.transformer is None and self.shift == (0.0, 0.0)
+        if not is_same or self.is_swapped or self.web_map is not None:
+            return False
+        return bool(np.array_equal(np.round(coordinates, DECIMALS), coordinates))
+
 
 @dataclass(frozen=True)
 class Zone:

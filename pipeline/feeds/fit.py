@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 import shapely
 
 from pipeline.errors import SourceError
-from pipeline.feeds.batch import OpenLayer
+from pipeline.feeds.batch import OpenLayer, drawn_columns
 from pipeline.feeds.contracts import Contract, County
 from pipeline.feeds.curves import CURVED, straightened
+from pipeline.feeds.geometry import clean_points, clean_polygons, drawn_from, shapes_from_wkb
 from pipeline.feeds.headings import match_headings, missing_in_words
-from pipeline.feeds.opened import GEOMETRY, RULE, RawLayer
+from pipeline.feeds.opened import GEOMETRY, RawLayer
 from pipeline.feeds.place import Decision, Known, decide_crs
 
 _SAFE_DIGITS = 15
@@ -72,7 +73,9 @@ def fit(
         name=raw.name,
         headings=raw.fields,
         match=match,
-        batches=_batches(raw, first, decision),
+        batches=_batches(
+            raw, first, None if decision is None else _Drawer(decision, contract, county)
+        ),
         row_total=raw.row_total,
         crs=None if decision is None else decision.label,
         crs_from=None if decision is None else decision.how,
@@ -108,8 +111,30 @@ def _refuse_other_kind(raw: RawLayer, contract: Contract, file: str) -> None:
         )
 
 
+class _Drawer:
+    """Brings shapes into the county's CRS and makes them fit to store."""
+
+    def __init__(self, decision: Decision, contract: Contract, county: County) -> None:
+        self.decision, self.county = decision, county
+        self.is_point = contract.geometry == "point"
+        self.limits = contract.repair
+
+    def __call__(self, column: pa.Array) -> dict[str, pa.Array]:
+        delivered = shapes_of(column)
+        placed = self.decision.place(delivered)
+        if self.is_point:
+            return drawn_columns(
+                drawn_from(clean_points(placed.shapes, self.county), told=placed.rule)
+            )
+        raw = None
+        if all(one is other for one, other in zip(placed.shapes, delivered, strict=True)):
+            raw = np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
+        shapes = clean_polygons(placed.shapes, self.county, self.limits)
+        return drawn_columns(drawn_from(shapes, raw, placed.rule))
+
+
 def _batches(
-    raw: RawLayer, first: pa.RecordBatch, decision: Decision | None
+    raw: RawLayer, first: pa.RecordBatch, drawer: _Drawer | None
 ) -> Iterator[pa.RecordBatch]:
     start = 1
     for batch in chain([first], raw.batches):
@@ -122,11 +147,10 @@ def _batches(
             if is_number:
                 names.append(f"n{i}")
                 columns.append(pa.array(np.full(batch.num_rows, fill_value=True)))
-        if decision is not None:
-            placed = decision.place(shapes_of(batch.column(GEOMETRY)))
-            names += [GEOMETRY, RULE]
-            columns.append(pa.array(shapely.to_wkb(placed.shapes), pa.binary()))
-            columns.append(pa.array(placed.rule, pa.string()))
+        if drawer is not None:
+            drawn = drawer(batch.column(GEOMETRY))
+            names += drawn
+            columns += drawn.values()
         yield pa.RecordBatch.from_arrays(columns, names)
         start += batch.num_rows
 
@@ -187,4 +211,4 @@ def shapes_of(column: pa.Array) -> npt.NDArray[np.object_]:
     for place in np.flatnonzero(codes > _PLAIN):
         # what has no straight form is no shape; the row then says so
         raw[place] = straightened(raw[place]) if codes[place] in CURVED else None
-    return np.asarray(shapely.from_wkb(raw, on_invalid="ignore"), dtype=object)
+    return shapes_from_wkb(raw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -35,6 +35,10 @@ _PROBLEMS: Final = {
     "Too few points in geometry component": "too_few_points",
 }
 _COLLECTED: Final = "collection"
+# How the bytes of a polygon begin, and those of a multipolygon of one.
+_POLYGON_HEAD: Final = b"\x01\x03\x00\x00\x00"
+_MULTI_HEAD: Final = b"\x01\x06\x00\x00\x00\x01\x00\x00\x00"
+_PLAIN_HEADS: Final = (_POLYGON_HEAD, _MULTI_HEAD[:5])
 _REASON = re.compile(r"(?P<what>[^\[]+?)\s*(?:\[(?P<x>\S+) (?P<y>\S+)[^\]]*\])?")
 # Sides of a shape that are held against all others to tell how often it crosses itself.
 _SAMPLED = 32
@@ -67,10 +71,100 @@ class Shapes:
         return np.asarray((self.rule != "") & (self.rule != REPAIRED), dtype=bool)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Shapes of a batch as bytes (WKB), in the county's CRS: so they travel and so they are stored.
+
+    ``delivered``: two-dimensional, of one type, before any repair; ``stored``: after it, None where a
+    shape cannot be kept; ``given``: as it came, of those with a rule alone. ``middle`` is that of the
+    box around what is stored, NaN where nothing is. The rest as ``Shapes``.
+    """
+
+    delivered: _Objects
+    stored: _Objects
+    given: _Objects
+    rule: _Objects
+    problem: _Objects
+    reason: _Objects
+    area_before: _Numbers
+    area_after: _Numbers
+    middle: _Numbers
+
+    @property
+    def is_bad(self) -> _Mask:
+        """Which shapes cannot be stored."""
+        return np.asarray((self.rule != "") & (self.rule != REPAIRED), dtype=bool)
+
+    def rows(self, chosen: _Mask) -> Drawn:
+        """Some of them.
+
+        Shape:  which of n in; a Drawn out.
+        Units:  as here.
+        CRS:    the county's.
+        Errors: none.
+        Source: none.
+        """
+        return Drawn(*(getattr(self, one.name)[chosen] for one in fields(self)))
+
+
+def drawn_from(shapes: Shapes, raw: _Objects | None = None, told: _Objects | None = None) -> Drawn:
+    """Write shapes as bytes.
+
+    Shape:  n shapes in, and where their coordinates are those of the file its WKB (None elsewhere);
+            ``told`` is a rule that a shape broke before, empty where it broke none; n shapes out.
+    Units:  areas in m2.
+    CRS:    the county's.
+    Errors: none.
+    Source: docs/decisions/0011-fast-where-it-is-cheap.md.
+    """
+    rule = shapes.rule.copy()
+    if told is not None:
+        rule[told != ""] = told[told != ""]
+    delivered = _bytes_of(shapes.delivered, raw)
+    stored = delivered.copy()
+    other = np.flatnonzero((rule != "") | shapely.is_missing(shapes.stored))
+    if len(other):
+        stored[other] = _bytes_of(shapes.stored[other], None)
+    given = np.full(len(rule), None, dtype=object)
+    odd = np.flatnonzero((rule != "") & ~shapely.is_missing(shapes.given))
+    given[odd] = shapely.to_wkb(shapes.given[odd], byte_order=1)
+    bounds = shapely.bounds(shapes.stored)
+    return Drawn(
+        delivered,
+        stored,
+        given,
+        rule,
+        shapes.problem,
+        shapes.reason,
+        shapes.area_before,
+        shapes.area_after,
+        (bounds[:, :2] + bounds[:, 2:]) / 2,
+    )
+
+
+def _bytes_of(shapes: _Objects, raw: _Objects | None) -> _Objects:
+    """Multipolygons as bytes; one polygon in the file is one behind a head."""
+    is_there = ~shapely.is_missing(shapes)
+    written = np.full(len(shapes), None, dtype=object)
+    if raw is not None:
+        is_plain = [wkb is not None and wkb[:5] in _PLAIN_HEADS for wkb in raw]
+        is_there &= np.array(is_plain, dtype=bool)
+        written[is_there] = raw[is_there]
+        is_there = ~is_there & ~shapely.is_missing(shapes)
+    if is_there.any():
+        written[is_there] = shapely.to_wkb(shapes[is_there], byte_order=1)
+    result = np.empty(len(shapes), dtype=object)
+    result[:] = [
+        _MULTI_HEAD + wkb if wkb is not None and wkb[:5] == _POLYGON_HEAD else wkb
+        for wkb in written
+    ]
+    return result
+
+
 def clean_polygons(
     shapes: _Objects, county: County, limits: RepairLimits = _USUAL_LIMITS
 ) -> Shapes:
-    """Make every shape a valid multipolygon, or say why it cannot be one.
+    """Make every shape a valid polygon or multipolygon, or say why it cannot be one.
 
     Z and M go. Of a collection the polygons are kept. Invalid polygons are repaired with
     ``make_valid``, method *structure*, and only polygons are kept of the result. Where this changes
@@ -91,7 +185,7 @@ def clean_polygons(
     kind = shapely.get_type_id(polygons)
     is_there = (kind >= 0) & ~shapely.is_empty(polygons)
     rule[~is_there] = "geometry.missing"
-    rule[is_there & (kind != _MULTIPOLYGON)] = "geometry.wrong_type"
+    rule[is_there & (kind != _MULTIPOLYGON) & (kind != _POLYGON)] = "geometry.wrong_type"
     rule[(rule == "") & _has_nan(polygons)] = "geometry.bad_coordinates"
     rule[(rule == "") & ~is_near(shapely.bounds(polygons), county)] = "geometry.outside_county"
 
@@ -182,15 +276,12 @@ def clean_points(shapes: _Objects, county: County) -> Shapes:
 
 
 def _polygons(shapes: _Objects) -> _Objects:
-    """Multipolygons in two dimensions where a shape is one, or a polygon, or holds some."""
+    """Polygons and multipolygons in two dimensions, where a shape is one or holds some."""
     result = shapes.copy()
     deep = shapely.has_z(result) | shapely.has_m(result)
     if deep.any():
         result[deep] = shapely.force_2d(result[deep])
     kind = shapely.get_type_id(result)
-    single = (kind == _POLYGON) & ~shapely.is_empty(result)
-    if single.any():
-        result[single] = shapely.multipolygons(result[single], indices=np.arange(single.sum()))
     collected = kind == _COLLECTION
     if collected.any():
         found = _only_polygons(result[collected])
@@ -238,7 +329,7 @@ def _crosses_everywhere(shapes: _Objects, limits: RepairLimits) -> _Mask:
     return np.asarray(result, dtype=bool)
 
 
-def _is_intricate(shape: shapely.MultiPolygon, limits: RepairLimits) -> bool:
+def _is_intricate(shape: shapely.Geometry, limits: RepairLimits) -> bool:
     """Whether a repair would be too costly, by the number of points and of crossings."""
     count = int(shapely.get_num_coordinates(shape))
     if count > limits.vertices:
@@ -247,7 +338,7 @@ def _is_intricate(shape: shapely.MultiPolygon, limits: RepairLimits) -> bool:
     return count * (count - 1) // 2 > limits.crossings and _crossings(shape) > limits.crossings
 
 
-def _crossings(shape: shapely.MultiPolygon) -> float:
+def _crossings(shape: shapely.Geometry) -> float:
     """How often the sides of a shape cross, estimated from some of them."""
     rings = shapely.get_rings(shapely.get_parts(shape))
     points, ring = shapely.get_coordinates(rings, return_index=True)

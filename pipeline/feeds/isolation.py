@@ -10,8 +10,8 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from pipeline.feeds.limits import Limits
 
 _PIPE_BYTES = 1 << 20
 _GRACE_SECONDS = 5
-# Longest answer that is believed: a batch holds 8,192 rows.
+# Longest answer that is believed: a batch holds 4,096 rows.
 _LONGEST = 1 << 32
 
 
@@ -67,16 +67,11 @@ class ReadingRoom:
                 pipe.close()
 
     @contextmanager
-    def opened(
-        self,
-        function: Callable[..., AbstractContextManager[OpenLayer]],
-        *arguments: object,
-        file: str,
-    ) -> Iterator[OpenLayer]:
-        """Open a layer there; ``function(*arguments)`` gives it, ``file`` names it in errors.
+    def opened(self, function: str, *arguments: object, file: str) -> Iterator[OpenLayer]:
+        """Open a layer there; the function that is named gives it, ``file`` names it in errors.
 
-        Shape:  a function that can be imported, and arguments that can be sent, in; the layer out,
-                its batches as they come.
+        Shape:  a function as ``module:name``, and arguments that can be sent, in; the layer out, its
+                batches as they come.
         Units:  as delivered.
         CRS:    as the function says.
         Errors: SourceError and CrsError as raised there; source.too_large (more memory than it
@@ -95,7 +90,7 @@ class ReadingRoom:
         finally:
             frames.close()
 
-    def asked(self, function: Callable[..., object], *arguments: object, file: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def asked(self, function: str, *arguments: object, file: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Call a function there; it returns what JSON can hold.
 
         Shape:  as the function says.

@@ -86,8 +86,7 @@ def part_of(batch: RawBatch, rows: npt.NDArray[np.bool_]) -> RawBatch:
         row_number=batch.row_number[rows],
         columns=[column[rows].reset_index(drop=True) for column in batch.columns],
         numeric=[None if is_number is None else is_number[rows] for is_number in batch.numeric],
-        geometry=None if batch.geometry is None else batch.geometry[rows],
-        rule=None if batch.rule is None else batch.rule[rows],
+        drawn=None if batch.drawn is None else batch.drawn.rows(rows),
         seals=None,
     )
 

@@ -10,13 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 # Rows that are read, cleaned and sent at a time.
-BATCH_ROWS = 8_192
+BATCH_ROWS = 4_096
 # The column of shapes, after those of ``fields``.
 GEOMETRY = "geom"
 # The column of seals that a reader may add (``pipeline.feeds.sealing``).
 SEAL = "seal"
-# The column of the rule that a shape broke on its way into the county's CRS.
-RULE = "rule"
+# Columns of what was found of the shapes, as ``pipeline.feeds.geometry.Drawn`` has it.
+DRAWN_TEXTS = ("rule", "problem", "reason")
+DRAWN_NUMBERS = ("area_before", "area_after", "x", "y")
+STORED, GIVEN = "geom_stored", "geom_given"
 
 
 @dataclass(frozen=True)

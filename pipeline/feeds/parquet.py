@@ -54,7 +54,7 @@ def open_parquet(path: Path) -> Iterator[RawLayer]:
     Lists and structures become JSON text, bytes that are no shapes become null, other columns of
     shapes are left out.
 
-    Shape:  a file in; a RawLayer out, with batches of up to 8,192 rows and columns of the types of
+    Shape:  a file in; a RawLayer out, with batches of up to 4,096 rows and columns of the types of
             the file.
     Units:  as delivered.
     CRS:    that of the file as PROJJSON or WKT, OGC:CRS84 where its metadata do not name one, None

@@ -166,7 +166,9 @@ class Decision:
         good = rule == ""
         for key in np.unique(keys[good]):
             chosen = good & (keys == key)
-            out[chosen] = shapely.transform(shapes[chosen], self._by_zone(int(key)))
+            way, there = self._by_zone(int(key)), shapes[chosen]
+            is_done = way.leaves(shapely.get_coordinates(there))
+            out[chosen] = there if is_done else shapely.transform(there, way)
         return Placed(out, rule, zone)
 
     def centres(self, bounds: _Coordinates) -> tuple[_Coordinates, _Mask]:

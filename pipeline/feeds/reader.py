@@ -18,14 +18,14 @@ from pipeline.feeds.discover import SourceFile
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.limits import Limits
 from pipeline.feeds.memory import Memory, part_of, with_known
+from pipeline.feeds.opening import OPEN_LAYER, Opening
 from pipeline.feeds.place import Known
-from pipeline.feeds.readers import Opening, open_layer
 from pipeline.feeds.units import LayerUnits
 from pipeline.threads import ahead
 
 # Batches that are cleaned before the server asks for them. Their memory is that of their shapes and
-# texts several times over: 8,192 patches of 38 vertices take some 40 MB.
-_AHEAD = 3
+# texts several times over: 4,096 patches of 38 vertices take some 20 MB.
+_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Reader:
         if source.refusal is not None:
             raise source.refusal
         opening = replace(delivery.opening(self._room.limits), seal=delivery.contract_hash)
-        return self._room.opened(open_layer, opening, file=source.path.name)
+        return self._room.opened(OPEN_LAYER, opening, file=source.path.name)
 
     def _is_past(self, later: list[Delivery]) -> bool:
         """Whether one of the later deliveries is wanted already."""
@@ -193,7 +193,8 @@ class LayerCleaning:
         if not self._remembers or batch.seals is None:
             return self._cleaned(batch)
         # what was decided of the layer is part of what a row was read by
-        seals = [_mixed(seal, self._units.seal) for seal in batch.seals]
+        decided = self._units.seal
+        seals = [_mixed(seal, decided) for seal in batch.seals] if decided else batch.seals
         known = (self._delivery.memory or Memory(())).find(seals)
         is_new = np.array([row is None for row in known], dtype=bool)
         clean = None
@@ -235,6 +236,4 @@ class LayerCleaning:
 
 def _mixed(seal: bytes, other: bytes) -> bytes:
     """Two seals in one."""
-    if not other:
-        return seal
     return (int.from_bytes(seal, "big") ^ int.from_bytes(other, "big")).to_bytes(len(seal), "big")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from pipeline.errors import SourceError
 from pipeline.feeds.archive import extracted, members
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.boundary_text import open_boundary_text
-from pipeline.feeds.contracts import Contract, County
+from pipeline.feeds.contracts import Contract
 from pipeline.feeds.dbf_table import open_dbf
 from pipeline.feeds.discover import matching_feeds
 from pipeline.feeds.drawing import open_drawing
@@ -23,8 +22,8 @@ from pipeline.feeds.headings import known_headings, personal_headings
 from pipeline.feeds.kinds import WORKBOOKS, Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
 from pipeline.feeds.opened import RawLayer, Texts
+from pipeline.feeds.opening import Opening
 from pipeline.feeds.parquet import open_parquet
-from pipeline.feeds.place import Known
 from pipeline.feeds.sealing import context_of, sealed
 from pipeline.feeds.tables import header_candidates, open_table, sheets_of
 from pipeline.feeds.vector import layers_of, open_vector
@@ -33,24 +32,6 @@ from pipeline.feeds.workbook import check_workbook
 _TOP_ROWS = 200
 _DATABASES = {Kind.GEODATABASE, Kind.GEOPACKAGE, Kind.SQLITE}
 _GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
-
-
-@dataclass(frozen=True)
-class Opening:
-    """What is to be opened, and how.
-
-    ``inside`` names the data set of a zip, ``layer`` the layer of a database where the contract
-    names none; ``seal`` is the hash under which rows are known again, None where none need be.
-    """
-
-    path: Path
-    contract: Contract
-    county: County
-    limits: Limits
-    inside: str | None = None
-    layer: str | None = None
-    known: Known = field(default_factory=Known)
-    seal: str | None = None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
@@ -13,11 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.feeds.batch import OpenLayer
-from pipeline.feeds.opened import GEOMETRY, RULE, SEAL
+from pipeline.feeds.opened import DRAWN_TEXTS, GEOMETRY, SEAL
 
-_MISSING = "\x1d"
-_NEXT = "\x1f"
+# Columns of cells, and of which cells were numbers.
+_CELL = re.compile("[cn][0-9]+")
+_MISSING = b"\x1d"
+_NEXT = b"\x1f"
 _SIZE = 16
+_RULE = DRAWN_TEXTS[0]
 
 
 @cache
@@ -83,43 +87,30 @@ def seals_of(batch: pa.RecordBatch, context: bytes) -> list[bytes]:
     cells: list[pa.Array] = []
     for name in batch.schema.names:
         column = batch.column(name)
-        if name.startswith("c"):
+        if _CELL.fullmatch(name) and name.startswith("c"):
             # with its length before it no text can be taken for two
             cells += [pc.binary_length(column).cast(pa.string()), column]
-        elif name.startswith("n"):
+        elif _CELL.fullmatch(name):
             cells.append(pc.if_else(column, "n", "t"))
-    if RULE in batch.schema.names:
-        cells.append(batch.column(RULE))
+    if _RULE in batch.schema.names:
+        cells.append(batch.column(_RULE))
     if not cells:
         cells = [pa.array([""] * batch.num_rows, pa.string())]
+    parts = [cell.cast(pa.large_binary()) for cell in cells]
+    if GEOMETRY in batch.schema.names:
+        # of fixed place and behind all texts: nothing else can look like it
+        parts.append(batch.column(GEOMETRY).cast(pa.large_binary()))
     joined = pc.binary_join_element_wise(
-        *(cell.cast(pa.large_string()) for cell in cells),
-        pa.scalar(_NEXT, pa.large_string()),
+        *parts,
+        pa.scalar(_NEXT, pa.large_binary()),
         null_handling="replace",
         null_replacement=_MISSING,
     )
-    texts = _pieces(joined.cast(pa.large_binary()))
-    start = hashlib.blake2b(context, digest_size=_SIZE)
-    shapes: list[memoryview | None] = [None] * batch.num_rows
-    if GEOMETRY in batch.schema.names:
-        shapes = _pieces(batch.column(GEOMETRY).cast(pa.large_binary()))
-    seals: list[bytes] = []
-    for text, shape in zip(texts, shapes, strict=True):
-        digest = start.copy()
-        digest.update(text or b"")
-        if shape is not None:
-            digest.update(b"\x1c")
-            digest.update(shape)
-        seals.append(digest.digest())
-    return seals
-
-
-def _pieces(column: pa.Array) -> list[memoryview | None]:
-    """The bytes of each value, without a copy."""
-    _, offsets, data = column.buffers()
-    places = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8).tolist()
-    view = memoryview(data if data is not None else b"")
-    pieces: list[memoryview | None] = [view[start:end] for start, end in pairwise(places)]
-    for place in np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist():
-        pieces[place] = None
-    return pieces
+    _, offsets, data = joined.buffers()
+    view = memoryview(data)
+    ends = np.frombuffer(offsets, np.int64, len(joined) + 1, joined.offset * 8).tolist()
+    blake2b = hashlib.blake2b
+    return [
+        blake2b(view[start:end], digest_size=_SIZE, key=context).digest()
+        for start, end in pairwise(ends)
+    ]

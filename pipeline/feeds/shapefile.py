@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _FILE_CODE = 9994
 _NULL, _POINTS, _WITH_BOX = 0, (1, 11, 21), (3, 5, 8, 13, 15, 18, 23, 25, 28, 31)
 _BOX_AT, _BOX_BYTES = 12, 32
 _POINT_BYTES = 16
-_CHUNK = 200_000
+_PIECE_BYTES = 1 << 23
 
 _Boxes = npt.NDArray[np.float64]
 
@@ -64,12 +65,27 @@ def check_parts(path: Path) -> ShapefileParts:
     _check_table(path, len(index))
     if len(index) == 0:
         return ShapefileParts(0, np.empty((0, 4)))
-    data = np.memmap(path, np.uint8, "r")
-    boxes = [
-        _boxes(path, data, start[at : at + _CHUNK], length[at : at + _CHUNK])
-        for at in range(0, len(index), _CHUNK)
-    ]
-    return ShapefileParts(len(index), np.concatenate(boxes))
+    boxes = np.full((len(index), 4), np.nan)
+    order = np.argsort(start, kind="stable")
+    with path.open("rb") as handle:
+        for chosen in _pieces(order, start):
+            first = int(start[chosen[0]])
+            handle.seek(first)
+            data = np.frombuffer(handle.read(int((start + 8 + length)[chosen].max()) - first), "u1")
+            boxes[chosen] = _boxes(path, data, start[chosen] - first, length[chosen])
+    return ShapefileParts(len(index), boxes)
+
+
+def _pieces(
+    order: npt.NDArray[np.int64], start: npt.NDArray[np.int64]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Records in the order of the file, so many that they are read at once."""
+    at = 0
+    begins = start[order]
+    while at < len(order):
+        stop = max(at + 1, int(np.searchsorted(begins, begins[at] + _PIECE_BYTES)))
+        yield order[at:stop]
+        at = stop
 
 
 def _check_table(path: Path, count: int) -> None:

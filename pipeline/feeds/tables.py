@@ -6,15 +6,19 @@ import csv
 import datetime as dt
 import io
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import python_calamine
 
 from pipeline.errors import SourceError
@@ -34,6 +38,7 @@ _Row = Sequence[Any]
 
 _SEARCHED_ROWS = 20
 _SNIFFED = 65_536
+_SAYS_1904 = re.compile(rb"date1904\s*=\s*[\"'](1|true)[\"']", re.IGNORECASE)
 _SEPARATORS = ",;\t|，"
 _CELL_LIMIT = 10_000_000
 _TOTAL = re.compile(r"(合计|小计|总计|共计|累计|本页合计|TOTAL)[:：]?", re.IGNORECASE)
@@ -41,6 +46,8 @@ _NOTE = re.compile(
     r"(注|备注|说明|填表说明|填表人|制表人|制表|审核人?|填报单位|填报人)[:：0-9一二三].*"
 )
 _SAFE_INTEGER = 10**15
+# A heading may have some marks around it that are not compared.
+_MARKS = 8
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,6 @@ class _Header:
     last_row: int
     names: list[tuple[str, ...]]
     match: Match
-
-
-class _Record(NamedTuple):
-    """A row that is a record: its number, its cells, and these as text."""
-
-    number: int
-    row: _Row
-    texts: list[str]
 
 
 @contextmanager
@@ -86,7 +85,18 @@ def open_table(path: Path, kind: Kind, contract: Contract) -> Iterator[OpenLayer
             return
         book = python_calamine.CalamineWorkbook.from_path(path)
         name, rows = _sheet(path, book, contract)
-        yield _open(path, name, contract, rows, None)
+        layer = _open(path, name, contract, rows, None)
+        layer.dates_1904 = kind is Kind.XLSX and _counts_from_1904(path)
+        yield layer
+
+
+def _counts_from_1904(path: Path) -> bool:
+    """Whether the workbook says that its days count from 1904."""
+    with zipfile.ZipFile(path) as book:
+        if "xl/workbook.xml" not in book.namelist():
+            return False
+        with book.open("xl/workbook.xml") as part:
+            return _SAYS_1904.search(part.read(_SNIFFED)) is not None
 
 
 @contextmanager
@@ -242,10 +252,23 @@ def _open(
         name=name,
         headings=[names[0] for names in header.names],
         match=header.match,
-        batches=_batches(records, len(header.names)),
+        batches=_batches(records, len(header.names), _downward(contract, header.match)),
         encoding=encoding,
         is_spreadsheet=encoding is None,
         ignored_lines=ignored,
+    )
+
+
+def _downward(contract: Contract, match: Match) -> list[int]:
+    """Columns in which an empty cell means the one above, in the order of the sheet."""
+    columns = {**contract.columns, **contract.parts}
+    return sorted(
+        {
+            place
+            for name, column in columns.items()
+            if column.fill_down
+            for place in match.positions.get(name, ())
+        }
     )
 
 
@@ -308,19 +331,30 @@ def _unit_line(top: list[_Row], header: _Header) -> dict[int, str]:
 
 def _records(
     rows: Iterable[_Row], first_number: int, header: _Header, ignored: list[int]
-) -> Iterator[_Record]:
+) -> Iterator[tuple[int, _Row]]:
     """The rows that are records, with their numbers."""
     headings = [normalise_heading(names[0]) for names in header.names]
+    longest = max(map(len, headings), default=0)
     for number, row in enumerate(rows, start=first_number):
-        texts = [_text(cell) for cell in row]
-        filled = [text for text in texts if text]
-        if not filled or _is_no_record(filled, texts, headings):
+        first = next(filter(None, map(_text, row)), None)
+        if first is None:
+            ignored.append(number)
+            continue
+        start = "".join(first.split())
+        # few rows begin like a total, a note or a heading; only these are looked at whole
+        is_doubtful = (
+            _TOTAL.fullmatch(start) is not None
+            or _NOTE.fullmatch(start) is not None
+            or (len(start) <= longest + _MARKS and normalise_heading(start) in headings)
+        )
+        if is_doubtful and _is_no_record([_text(cell) for cell in row], headings):
             ignored.append(number)
         else:
-            yield _Record(number, row, texts)
+            yield number, row
 
 
-def _is_no_record(filled: list[str], texts: list[str], headings: list[str]) -> bool:
+def _is_no_record(texts: list[str], headings: list[str]) -> bool:
+    filled = [text for text in texts if text]
     first = "".join(filled[0].split())
     if _TOTAL.fullmatch(first):
         return True
@@ -335,20 +369,62 @@ def _is_no_record(filled: list[str], texts: list[str], headings: list[str]) -> b
     )
 
 
-def _batches(records: Iterator[_Record], width: int) -> Iterator[pa.RecordBatch]:
+def _batches(
+    records: Iterator[tuple[int, _Row]], width: int, downward: Sequence[int]
+) -> Iterator[pa.RecordBatch]:
+    """Batches of records; in the columns ``downward`` an empty cell means the one above."""
     names = ["row", *(f"{kind}{i}" for i in range(width) for kind in "cn")]
+    carry: list[str | None] = [None] * len(downward)
     while batch := list(islice(records, BATCH_ROWS)):
-        columns = [pa.array([record.number for record in batch], pa.int32())]
-        cells = list(zip_longest(*(record.row for record in batch), fillvalue=""))
-        texts = list(zip_longest(*(record.texts for record in batch), fillvalue=""))
+        cells = list(zip_longest(*(row for _, row in batch), fillvalue=""))
         nothing = ("",) * len(batch)
-        for position in range(width):
-            column, text = (
-                table[position] if position < len(table) else nothing for table in (cells, texts)
-            )
-            columns.append(pa.array([value or None for value in text], pa.string()))
-            columns.append(pa.array([isinstance(cell, float | int) for cell in column], pa.bool_()))
+        given = [cells[i] if i < len(cells) else nothing for i in range(width)]
+        texts = [_texts(column) for column in given]
+        filled, carry = filled_down([texts[place] for place in downward], carry)
+        for place, column in zip(downward, filled, strict=True):
+            texts[place] = column
+        columns = [pa.array([number for number, _ in batch], pa.int32())]
+        for text, column in zip(texts, given, strict=True):
+            is_number = [isinstance(cell, float | int) for cell in column]
+            columns += [text, pa.array(is_number, pa.bool_())]
         yield pa.RecordBatch.from_arrays(columns, names)
+
+
+def _texts(column: Sequence[Any]) -> pa.Array:
+    """Cells as text, null where one is empty."""
+    texts = [cell if type(cell) is str else _text(cell) for cell in column]
+    trimmed = pc.utf8_trim_whitespace(pa.array(texts, pa.string()))
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def filled_down(
+    columns: Sequence[pa.Array], carry: Sequence[str | None]
+) -> tuple[list[pa.Array], list[str | None]]:
+    """Give empty cells what the cell above holds, as merged cells of a table mean it.
+
+    The columns are one below the other in rank: where a cell of an earlier column begins something
+    new, the later ones begin anew as well, so that an empty cell there stays empty.
+
+    Shape:  text columns of one batch, and the last values of the batch before, None for the first, in;
+            the columns filled, and their last values, which the next batch needs, out.
+    Units:  as delivered.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: docs/sources.md, 7 (merged cells); contract of the feed (``fill_down``).
+    """
+    result: list[pa.Array] = []
+    last: list[str | None] = []
+    fresh: npt.NDArray[np.bool_] | None = None
+    for column, above in zip(columns, carry, strict=True):
+        begins = column.is_valid().to_numpy(zero_copy_only=False)
+        breaks = begins if fresh is None else begins | fresh
+        # the last place at or above each row where the column, or one of a higher rank, begins
+        source = np.maximum.accumulate(np.where(breaks, np.arange(1, len(column) + 1), 0))
+        values = pa.concat_arrays([pa.array([above], pa.string()), column])
+        result.append(values.take(pa.array(source)))
+        last.append(result[-1][-1].as_py() if len(column) else above)
+        fresh = breaks
+    return result, last
 
 
 def _text(cell: object) -> str:

@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import shapely
 
 from pipeline.domain.quantities import parse_quantity
 from pipeline.domain.text import as_floats, fold, map_unique
@@ -26,6 +25,7 @@ from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.cells import delivered
 from pipeline.feeds.contracts import Column, Contract, County
 from pipeline.feeds.findings import Mask
+from pipeline.feeds.geometry import Drawn
 
 _Objects = npt.NDArray[np.object_]
 
@@ -160,12 +160,12 @@ class LayerUnits:
             places = self._layer.match.positions.get(name, ())
             counts = (int(batch.columns[place].count()) for place in places)
             self._seen[name].filled += max(counts, default=0)
-            if column.drawn and batch.geometry is not None and not self._seen[name].is_decided:
-                self._decide(name, column, batch, batch.geometry)
+            if column.drawn and batch.drawn is not None and not self._seen[name].is_decided:
+                self._decide(name, column, batch, batch.drawn)
 
-    def _decide(self, name: str, column: Column, batch: RawBatch, shapes: _Objects) -> None:
+    def _decide(self, name: str, column: Column, batch: RawBatch, shapes: Drawn) -> None:
         figures = self.read(name, column, batch, delivered(batch, self._layer.match, name))
-        drawn = self.areas.drawn(shapes, np.abs(shapely.area(shapes)), column)
+        drawn = self.areas.drawn(shapes.middle, shapes.area_after, column)
         looks = look_of(as_floats(figures.value), drawn)
         known = looks != ""
         if not known.any():

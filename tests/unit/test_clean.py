@@ -14,10 +14,9 @@ import shapely
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from pipeline.feeds.batch import OpenLayer, RawBatch
-from pipeline.feeds.cells import filled_down
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch, county_hash
 from pipeline.feeds.contracts import County, load_contracts
-from pipeline.feeds.geometry import clean_polygons
+from pipeline.feeds.geometry import clean_points, clean_polygons, drawn_from
 from pipeline.feeds.headings import match_headings
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
@@ -44,12 +43,19 @@ def clean(
         np.arange(2, 2 + len(rows), dtype=np.int64),
         columns,
         [np.full(len(rows), i in numbers) for i in range(len(headings))],
-        None if shapes is None else np.array([*shapes, None], dtype=object)[:-1],
+        None if shapes is None else drawn(contract, county, shapes),
     )
     match = match_headings(contract, [(name,) for name in headings])
     assert match.missing == ()
     layer = OpenLayer("t", list(headings), match, iter([]), is_spreadsheet=spreadsheet)
     return clean_batch(batch, layer, contract, county, Manner(dt.date(2026, 6, 30)), **options)
+
+
+def drawn(contract, county, shapes):
+    items = np.array([*shapes, None], dtype=object)[:-1]
+    if contract.geometry == "point":
+        return drawn_from(clean_points(items, county))
+    return drawn_from(clean_polygons(items, county, contract.repair))
 
 
 def rules(result: CleanBatch) -> list[tuple[int, str, str, str]]:
@@ -515,27 +521,6 @@ def filled(series):
     return [None if pd.isna(value) else value for value in series]
 
 
-def test_empty_cells_mean_the_same_as_above_over_batches():
-    town, village = text("甲", None, "", "乙", None), text("一", None, "二", None, "三")
-    whole, _ = filled_down([town, village])
-    assert filled(whole[0]) == ["甲", "甲", "甲", "乙", "乙"]
-    # another town begins: its village is not the one above
-    assert filled(whole[1]) == ["一", "一", "二", None, "三"]
-    for cut in range(6):
-        first, carry = filled_down([town[:cut], village[:cut]])
-        second, last = filled_down([town[cut:], village[cut:]], carry)
-        for place in (0, 1):
-            assert filled(first[place]) + filled(second[place]) == filled(whole[place])
-        assert last == ["乙", "三"]
-
-
-def test_nothing_above_stays_nothing():
-    (column_,), carry = filled_down([text(None, " ", "x")])
-    assert filled(column_) == [None, None, "x"]
-    assert carry == ["x"]
-    assert filled_down([text()], carry)[1] == ["x"]
-
-
 # ---- Shapes ------------------------------------------------------------------------------------
 
 
@@ -564,7 +549,8 @@ def test_shapes_are_made_fit_or_set_aside():
     ]
     assert found.is_bad.tolist() == [False, False, True, True, True, True, True, True]
     assert shapely.is_valid(found.stored[:2]).all()
-    assert {shape.geom_type for shape in found.stored[:2]} == {"MultiPolygon"}
+    written = shapely.from_wkb(drawn_from(found).stored[:2])
+    assert {shape.geom_type for shape in written} == {"MultiPolygon"}
     assert found.area_after[1] == 3200
     assert all(shape is None for shape in found.stored[2:])
 

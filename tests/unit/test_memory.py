@@ -12,9 +12,13 @@ import shapely
 from shapely.geometry import Point
 
 from pipeline.feeds.batch import OpenLayer, RawBatch
+from pipeline.feeds.contracts import County
+from pipeline.feeds.geometry import clean_points, drawn_from
 from pipeline.feeds.headings import Match
 from pipeline.feeds.memory import Memory, part_of
 from pipeline.feeds.sealing import context_of, seals_of
+
+COUNTY = County("330299", "EPSG:4549")
 
 
 def batch(*rows: tuple[str | None, ...], **options: object) -> RawBatch:
@@ -126,12 +130,13 @@ def test_a_part_keeps_rows_numbers_and_shapes_together() -> None:
         ("b", "2"),
         ("c", "3"),
         numeric=[None, np.array([True, False, True])],
-        geometry=np.array([Point(0, 0), None, Point(2, 2)], dtype=object),
+        drawn=drawn_from(clean_points(np.array([Point(0, 0), None, Point(2, 2)]), COUNTY)),
     )
     part = part_of(whole, np.array([True, False, True]))
     assert part.row_number.tolist() == [1, 3]
     assert [column.tolist() for column in part.columns] == [["a", "c"], ["1", "3"]]
     assert part.numeric[1] is not None
     assert part.numeric[1].tolist() == [True, True]
-    assert part.geometry is not None
-    assert part.geometry.tolist() == [Point(0, 0), Point(2, 2)]
+    assert part.drawn is not None
+    assert shapely.from_wkb(part.drawn.stored).tolist() == [Point(0, 0), Point(2, 2)]
+    assert part.drawn.middle.tolist() == [[0, 0], [2, 2]]

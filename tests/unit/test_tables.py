@@ -6,15 +6,17 @@ import datetime as dt
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from openpyxl import Workbook
+from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
 from pipeline.errors import SourceError
 from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.clean import Manner, clean_batch
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.kinds import Kind, kind_of
-from pipeline.feeds.tables import open_table
+from pipeline.feeds.tables import filled_down, open_table
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -208,3 +210,55 @@ def test_hostile_workbooks_are_read_or_refused(contracts):
         if path.name.startswith("OOM_") or "dos" in path.name:
             continue
         assert refusal(path, contracts["enterprise"]).code.startswith("source.")
+
+
+# ---- Merged cells ------------------------------------------------------------------------------
+
+
+def column(*cells: str | None) -> pa.Array:
+    return pa.array(cells, pa.string())
+
+
+def test_empty_cells_mean_the_same_as_above_over_batches():
+    town, village = column("甲", None, None, "乙", None), column("一", None, "二", None, "三")
+    whole, last = filled_down([town, village], [None, None])
+    assert whole[0].to_pylist() == ["甲", "甲", "甲", "乙", "乙"]
+    # another town begins: its village is not the one above
+    assert whole[1].to_pylist() == ["一", "一", "二", None, "三"]
+    assert last == ["乙", "三"]
+    for cut in range(6):
+        first, carry = filled_down([town[:cut], village[:cut]], [None, None])
+        second, last = filled_down([town[cut:], village[cut:]], carry)
+        for place in (0, 1):
+            both = first[place].to_pylist() + second[place].to_pylist()
+            assert both == whole[place].to_pylist()
+        assert last == ["乙", "三"]
+
+
+def test_nothing_above_stays_nothing():
+    (one,), carry = filled_down([column(None, "x")], [None])
+    assert one.to_pylist() == [None, "x"]
+    assert filled_down([column()], carry)[1] == ["x"]
+
+
+def test_merged_cells_are_filled_where_the_contract_says_so(tmp_path, contracts):
+    rows = [["镇街代码", "统一社会信用代码", "企业名称"]]
+    rows += [["330299001", CODE, "甲"], [None, OTHER, "乙"]]
+    path = book(tmp_path / "企业名录.xlsx", rows)
+    contract = contracts["enterprise"]
+    assert pd.isna(read(path, contract)[0]["镇街代码"].iloc[1])
+    town = contract.columns["township_code"].model_copy(update={"fill_down": True})
+    filled = contract.model_copy(update={"columns": {**contract.columns, "township_code": town}})
+    assert read(path, filled)[0]["镇街代码"].tolist() == ["330299001"] * 2
+
+
+@pytest.mark.parametrize("since_1904", [False, True])
+def test_a_workbook_says_from_when_its_days_count(tmp_path, contracts, since_1904):
+    made = Workbook()
+    made.epoch = CALENDAR_MAC_1904 if since_1904 else CALENDAR_WINDOWS_1900
+    made.active.append(["统一社会信用代码", "企业名称", "注册日期"])
+    # days without the format of a date
+    made.active.append([CODE, "甲", 42_000])
+    made.save(tmp_path / "企业名录.xlsx")
+    _, layer = read(tmp_path / "企业名录.xlsx", contracts["enterprise"])
+    assert layer.dates_1904 is since_1904

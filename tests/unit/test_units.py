@@ -17,6 +17,7 @@ from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer, RawBatch
 from pipeline.feeds.clean import CleanBatch, Manner, clean_batch
 from pipeline.feeds.contracts import County, load_contracts
+from pipeline.feeds.geometry import clean_polygons, drawn_from
 from pipeline.feeds.headings import match_headings
 from pipeline.feeds.units import LayerUnits
 
@@ -59,7 +60,11 @@ class Load:
                 np.arange(start + 1, start + 1 + len(part), dtype=np.int64),
                 [pd.Series([row[i] for row in part], dtype="str") for i in range(len(headings))],
                 [None] * len(headings),
-                None if shapes is None else np.array([*shapes[start : start + size], None])[:-1],
+                None
+                if shapes is None
+                else drawn_from(
+                    clean_polygons(np.array([*shapes[start : start + size], None])[:-1], COUNTY)
+                ),
             )
             self.units.see(batch)
             cleaned.append(
