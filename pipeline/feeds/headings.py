@@ -11,6 +11,8 @@ from pipeline.domain.units import UNIT_BASE, UNIT_NAMES
 from pipeline.feeds.contracts import Column, Contract
 
 _BRACKETED = re.compile(r"(.+?)(?:_?[(\[]([^()\[\]]+)[)\]]|/([^/()]+))")
+# NFKC has made one width of it; a bracket may stand around.
+_TABLE_UNITS = re.compile(r"(?:计量)?单位:([^:()]+)")
 _UNIT_CELL = re.compile(r"(?:单位[::]?)?[(\[]?([^()\[\]]+?)[)\]]?")
 _DBF_NAME_BYTES = 10
 
@@ -103,6 +105,7 @@ def match_headings(
     *,
     cut_in: str | None = None,
     unit_line: dict[int, str] | None = None,
+    table_units: Sequence[str] = (),
 ) -> Match:
     """Find the canonical columns among delivered headings.
 
@@ -111,7 +114,9 @@ def match_headings(
     be a guess. ``cut_in`` is the encoding in which names were cut to 10 bytes (DBF).
 
     Shape:  one tuple of names per delivered column in; one Match out.
-    Units:  a heading's bracket with a known unit of the right kind is the unit of its column.
+    Units:  a heading's bracket with a known unit of the right kind is the unit of its column;
+            ``table_units`` are those of the whole table, for columns that name none: the one of
+            their kind, where there is one.
     CRS:    none (no geometry).
     Errors: none; required columns that were not found are in ``missing``.
     Source: contract of the feed.
@@ -128,9 +133,45 @@ def match_headings(
                 positions[f"melt:{melted.indicator}"] = found
     used = {position for found in positions.values() for position in found}
     units = {position: unit for position, unit in search.units.items() if position in used}
+    for name, unit in _units_wanted(contract):
+        of_kind = [one for one in table_units if UNIT_BASE[one][0] == UNIT_BASE[unit][0]]
+        if len(of_kind) == 1:
+            for position in positions.get(name, ()):
+                units.setdefault(position, of_kind[0])
     return Match(
         positions, units, missing_columns(contract, positions, is_melted=is_melted), is_melted
     )
+
+
+def _units_wanted(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Columns and indicators whose figures have a unit, with the usual one."""
+    for name, column in (*contract.columns.items(), *contract.parts.items()):
+        if column.unit is not None:
+            yield name, column.unit
+    for melted in contract.melt:
+        yield f"melt:{melted.indicator}", melted.unit
+
+
+def units_of_table(texts: Sequence[str]) -> tuple[str, ...]:
+    """Units that a line above the headings names, such as ``单位：万元、亩``.
+
+    Shape:  the cells of that line in; codes of units out, none where it names none or one that is not
+            known.
+    Units:  codes as in ``UNIT_BASE``.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: docs/sources.md, 7 (file habits): title line, line of units.
+    """
+    found: list[str] = []
+    for text in texts:
+        match = _TABLE_UNITS.search(normalise_heading(text))
+        if match is None:
+            continue
+        named = [UNIT_NAMES.get(one) for one in re.split("[、,;/，；]", match[1]) if one]
+        if None in named:
+            return ()
+        found += [unit for unit in named if unit is not None]
+    return tuple(dict.fromkeys(found))
 
 
 def known_headings(contract: Contract) -> frozenset[str]:

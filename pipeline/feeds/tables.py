@@ -31,6 +31,7 @@ from pipeline.feeds.headings import (
     missing_in_words,
     normalise_heading,
     unit_of_cell,
+    units_of_table,
 )
 from pipeline.feeds.kinds import Kind
 
@@ -238,14 +239,12 @@ def _open(
             else "-",
         )
     unit_line = _unit_line(top, header)
-    first = header.last_row + 1
-    if unit_line:
-        first += 1
-        header = _Header(
-            header.last_row,
-            header.names,
-            match_headings(contract, header.names, unit_line=unit_line),
-        )
+    above = [_text(cell) for row in top[: header.last_row + 1] for cell in row]
+    table_units = units_of_table(above)
+    first = header.last_row + 1 + bool(unit_line)
+    if unit_line or table_units:
+        match = match_headings(contract, header.names, unit_line=unit_line, table_units=table_units)
+        header = _Header(header.last_row, header.names, match)
     ignored = list(range(1, first + 1))
     records = _records(chain(top[first:], lines), first + 1, header, ignored)
     return OpenLayer(

@@ -212,6 +212,35 @@ def test_hostile_workbooks_are_read_or_refused(contracts):
         assert refusal(path, contracts["enterprise"]).code.startswith("source.")
 
 
+@pytest.mark.parametrize(
+    ("line", "tax", "power"),
+    [
+        ("单位：元", "yuan", None),
+        ("（单位：万元、万千瓦时）", "wan_yuan", "wan_kwh"),
+        ("计量单位:万元", "wan_yuan", None),
+        # two of one kind: which is meant would be a guess
+        ("单位：元、万元", None, None),
+        ("单位：青岚某厂", None, None),
+        ("填报单位：青岚某厂", None, None),
+    ],
+)
+def test_a_line_above_the_headings_names_units(tmp_path, contracts, line, tax, power):
+    rows = [
+        ["企业指标表"],
+        [None, None, line],
+        ["统一社会信用代码", "年度", "税收", "用电量", "营业收入（亿元）"],
+    ]
+    path = book(tmp_path / "指标.xlsx", [*rows, [CODE, 2025, 12, 34, 5]])
+    _, layer = read(path, contracts["indicator"])
+    told = {
+        name.removeprefix("melt:"): layer.match.units.get(places[0])
+        for name, places in layer.match.positions.items()
+    }
+    assert (told["tax"], told["electricity"]) == (tax, power)
+    # a heading that names its own unit keeps it
+    assert told["revenue"] == "yi_yuan"
+
+
 # ---- Merged cells ------------------------------------------------------------------------------
 
 
