@@ -149,6 +149,16 @@ def _progress() -> Iterator[_Progress]:
         yield _Progress(bar)
 
 
+def _tell_unknown(file: str) -> None:
+    log.print(
+        f"- 未识别的文件 unknown file: {file}",
+        style="yellow",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 @contextmanager
 def _told(sheets: Callable[[], list[Path]]) -> Iterator[None]:
     """Say where the sheets for the offices lie, also when what is done inside fails."""
@@ -288,7 +298,13 @@ def load(
         issue_sheets(engine, settings) as sheets,
         _progress() as progress,
     ):
-        loaded = load_inbox(engine, settings, as_of=_date(as_of), load_watch=progress.file)
+        loaded = load_inbox(
+            engine,
+            settings,
+            as_of=_date(as_of),
+            load_watch=progress.file,
+            tell_unknown=_tell_unknown,
+        )
     deliveries = [delivery_summary(delivery) for delivery in loaded]
     if as_json:
         _print_json(deliveries)
@@ -545,7 +561,7 @@ def _run(
         for line in both(f"report.missing.{feed}", {"feed": feed}):
             console.print(f"- {line}", style="yellow")
     for file in result.unknown_files:
-        console.print(f"- 未识别的文件 unknown file: {file}", style="yellow", highlight=False)
+        _tell_unknown(file)
     if result.written == 0:
         console.print("没有变化 nothing changed")
     for name, path in paths.items():

@@ -25,7 +25,12 @@ from pipeline.feeds.contracts import Column, Contract, County
 from pipeline.feeds.crs import label_of
 from pipeline.feeds.discover import SourceFile, matching_feeds
 from pipeline.feeds.draft import Geometry, draft_contract
-from pipeline.feeds.headings import Match, match_headings, missing_in_words
+from pipeline.feeds.headings import (
+    Match,
+    match_headings,
+    missing_in_words,
+    normalise_heading,
+)
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.kinds import Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
@@ -328,6 +333,8 @@ def inspect(
 
 def _begun(part: Part, layer: OpenLayer, contract: Contract, known_by: str) -> Inspection:
     used = layer.match.used
+    never = {normalise_heading(name) for name in contract.never_stored}
+    rest = [h for i, h in enumerate(layer.headings) if i not in used and h]
     return Inspection(
         file=part.shown,
         kind=part.kind,
@@ -339,7 +346,8 @@ def _begun(part: Part, layer: OpenLayer, contract: Contract, known_by: str) -> I
         crs_from=layer.crs_from,
         notes=layer.notes,
         mapping=_mapping(layer, contract),
-        unused=[h for i, h in enumerate(layer.headings) if i not in used and h],
+        unused=[heading for heading in rest if normalise_heading(heading) not in never],
+        dropped=[heading for heading in rest if normalise_heading(heading) in never],
     )
 
 

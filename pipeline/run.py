@@ -180,16 +180,20 @@ def load(
     *,
     as_of: dt.date,
     load_watch: LoadWatch = lambda _file, _rows, _total: None,
+    tell_unknown: Callable[[str], None] = lambda _file: None,
 ) -> list[DeliveryResult]:
     """Load what lies in the inbox, without running the steps.
 
+    ``tell_unknown`` is called with each file that is of no feed, and what is wrong with it.
     Errors: SourceError for the first refused file (the others are loaded), RunLocked, DatabaseError.
     """
     contracts = contracts_of(settings)
     with calm_collector(), database_errors(), engine.connect() as connection:
         take_run_lock(connection)
         try:
-            deliveries, _ = _load(connection, settings, contracts, as_of, load_watch)
+            deliveries, unknown = _load(connection, settings, contracts, as_of, load_watch)
+            for file in unknown:
+                tell_unknown(file)
             return deliveries
         finally:
             if not connection.invalidated:

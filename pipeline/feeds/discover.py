@@ -291,7 +291,8 @@ def states_crs(source: SourceFile) -> bool:
     suffix = source.path.suffix.lower()
     if suffix == ".shp":
         return sidecar(source.path, ".prj") is not None
-    return suffix not in {".dxf", ".txt", ".geojson", ".json", ".geojsonl", ".zip"}
+    # a GeoPackage may say that it does not know
+    return suffix not in {".gpkg", ".dxf", ".txt", ".geojson", ".json", ".geojsonl", ".zip"}
 
 
 def content_hash(path: Path) -> str:

@@ -21,6 +21,8 @@ from pipeline.feeds.shapefile import check_parts
 
 # GDAL turns every byte of this encoding into one character, so the bytes can be had back.
 _RAW = "ISO-8859-1"
+# Systems 0 and -1 of a GeoPackage.
+_UNDEFINED = "Undefined "
 _GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
 
 
@@ -89,7 +91,7 @@ def _opened(
             batches=_batches(reader, fields, geometry, _Decoder(reading, file, headings)),
             has_geometry=has_geometry,
             geometry_type=meta["geometry_type"],
-            crs=meta["crs"],
+            crs=_stated(meta["crs"]),
             row_total=None if total < 0 else int(total),
             encoding="utf-8" if reading is None else reading.values,
         )
@@ -97,6 +99,11 @@ def _opened(
             layer_read.names_encoding = reading.names
             layer_read.notes += [(note.code, dict(note.params)) for note in reading.notes]
         yield layer_read
+
+
+def _stated(crs: str | None) -> str | None:
+    """The CRS of a layer; a GeoPackage has names for systems that nobody knows."""
+    return None if crs is not None and _UNDEFINED in crs else crs
 
 
 def layers_of(path: Path) -> list[str]:

@@ -102,6 +102,7 @@ class Inspection:
     notes: list[tuple[str, dict[str, object]]]
     mapping: list[Mapped]
     unused: list[str]
+    dropped: list[str]
     rows: int = 0
     quarantined: int = 0
     duplicates: int = 0
@@ -213,6 +214,9 @@ def _show_mapping(console: Console, found: Inspection) -> None:
             origin = " + ".join(one.headings) or "（无 none）"
             table.add_row(one.column, escape(origin), one.type, unit)
     console.print(table)
+    if found.dropped:
+        listed = escape("、".join(found.dropped))
+        console.print(f"不保存的列（个人信息等）never stored: {listed}", highlight=False)
     if found.unused:
         listed = escape("、".join(found.unused))
         console.print(f"未使用的列（存入 extra）not used, kept in extra: {listed}", highlight=False)
