@@ -360,7 +360,7 @@ _TESTS: Final[dict[str, Callable[[pd.Series], pd.Series]]] = {
 def _head(
     contract: Contract, file: str, encoding: str | None, crs: str | None, geometry: Geometry
 ) -> Iterator[str]:
-    yield f"# 由 {_shown(PurePath(file).name)} 起草的数据合同；逐行核对后放入工作区的 sources.toml。"
+    yield f"# 由 {_shown(PurePath(file).name)} 起草的数据约定；逐行核对后放入工作区的 sources.toml。"
     yield "# Drafted from that file; check each line, then put it into sources.toml of the workspace."
     yield f"# 数据 feed: {contract.feed} {contract.title_zh} {contract.title_en}"
     yield f"# 编码 encoding: {_shown(encoding or '-')}; 坐标系 CRS: {_shown(crs or '-')}; 图形 shapes: {geometry}"
@@ -461,7 +461,8 @@ def _column(
         if column.required:
             needed = f"缺省 default: {column.default}" if column.default else "必填 required"
         maybe = f"；可能是 maybe {candidates}" if candidates else ""
-        yield f'# {name} = {{ aliases = ["?"] }}  # {needed}{maybe}'
+        # the list replaces the contract's: without the known headings older files would be refused
+        yield f"# {name} = {{ aliases = {_list(('?', *column.aliases))} }}  # {needed}{maybe}"
 
 
 def _rest(

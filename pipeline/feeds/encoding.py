@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipeline.errors import SourceError
 from pipeline.feeds.discover import sidecar
+from pipeline.feeds.misread import Misread, misread_text
 from pipeline.feeds.plausibility import (
     DECIDABLE,
     Evidence,
@@ -33,6 +34,7 @@ __all__ = [
     "DbfTable",
     "Note",
     "Reading",
+    "check_texts",
     "dbf_encoding",
     "decode_column",
     "decode_value",
@@ -82,8 +84,6 @@ _SHOWN = {
     "cp932": "CP932",
     "cp949": "CP949",
 }
-# In which text is misread, and then saved as UTF-8.
-_MISREAD_IN = ("gb18030", "cp1252", "iso8859-1")
 _NAME_BYTES = 10
 _CHUNK = 1 << 20
 # A line longer than this is none.
@@ -92,6 +92,11 @@ _SAMPLE_CHARACTERS = 20
 # In a text file columns are not known yet.
 _NO_FIELD = "-"
 _LONGEST_NAME = 4
+# What lost characters have become. Of the values looked at, three at least and this share of them are
+# more than slips; runs of question marks may also stand for something unknown.
+_DESTROYED = re.compile("\ufffd|锟斤拷")
+_QUESTIONS = re.compile(r"\?{4}")
+_DESTROYED_LEAST, _DESTROYED_SHARE, _QUESTIONS_SHARE = 3, 0.05, 0.5
 _NON_ASCII = re.compile(r"[^\x00-\x7f](?:[^\x00-\x7f]| (?=[^\x00-\x7f]))*")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 _BINARY_SHARE = 0.01
@@ -127,6 +132,10 @@ class _Case:
     notes: list[Note] = field(default_factory=list)
     # the encoding in which names are headings that are known
     known: str | None = None
+    # rows of a text file, how many of them have runs of question marks, and the first of these
+    rows: int = 0
+    questions: int = 0
+    first_question: int = 0
 
     @property
     def codecs(self) -> list[str]:
@@ -205,7 +214,8 @@ def dbf_encoding(
             decodes in no encoding; source.encoding_unclear where several read equally well;
             source.encoding_declared where the bytes clearly say another than the contract;
             source.encoding_mixed where rows are in different ones; source.garbled where the text was
-            misread before it was saved as UTF-8; source.encoding_unknown.
+            misread before it was saved again; source.destroyed where much of it is U+FFFD, 锟斤拷 or,
+            in a text file, question marks; source.encoding_unknown.
     Source: docs/sources.md, 7 (file habits).
     """
     table = read_dbf_header(path)
@@ -266,6 +276,7 @@ def text_encoding(path: Path, declared: str) -> Reading:
     several = [name for _, name in names if not is_one_byte(name)]
     case = _Case(path.name, names, declared != "auto", Evidence(several), Evidence(several))
     for first, lines in _lines(path):
+        _count_questions(case, first, lines)
         high = [i for i, line in enumerate(lines) if not line.isascii()]
         case.values.add([lines[i] for i in high], _in_lines(first, high))
     reading = _decide(case)
@@ -276,6 +287,43 @@ def text_encoding(path: Path, declared: str) -> Reading:
         # a page with gaps; the others were read through
         _check_whole(path, encoding)
     return Reading(encoding, encoding, reading.notes)
+
+
+def check_texts(file: str, texts: Sequence[str]) -> None:
+    """Refuse decoded text that was garbled or destroyed before it came here.
+
+    For formats that leave no encoding to decide (workbooks, geodatabases, GeoPackage, GeoJSON): their
+    text may have been misread all the same before it was put into them.
+
+    Shape:  distinct texts in, a sample of those that a message may show; nothing out.
+    Units:  none.
+    CRS:    none.
+    Errors: SourceError: source.garbled, source.destroyed.
+    Source: docs/sources.md, 7 (file habits).
+    """
+    misread = misread_text(texts)
+    if misread is not None:
+        raise _garbled(file, misread, misread)
+    high = [text for text in texts if not text.isascii()]
+    _refuse_destroyed(file, [_DESTROYED.search(text) is not None for text in high])
+    questions = [_QUESTIONS.search(text) is not None for text in texts]
+    _refuse_destroyed(file, questions, _QUESTIONS_SHARE)
+
+
+def _refuse_destroyed(file: str, flags: Sequence[bool], share: float = _DESTROYED_SHARE) -> None:
+    """Refuse a file of which more than some slips cannot be read any more."""
+    count = sum(flags)
+    if count >= max(_DESTROYED_LEAST, share * len(flags)):
+        raise SourceError("source.destroyed", file=file, count=count, of=len(flags))
+
+
+def _count_questions(case: _Case, first: int, lines: Sequence[bytes]) -> None:
+    """Count lines with runs of question marks, which are ASCII and say nothing of an encoding."""
+    hits = [i for i, line in enumerate(lines) if b"????" in line]
+    if hits and not case.questions:
+        case.first_question = first + hits[0]
+    case.rows += sum(map(bool, lines))
+    case.questions += len(hits)
 
 
 def _in_column(row: Callable[[int], int], label: str) -> Callable[[int], tuple[int, str]]:
@@ -346,6 +394,7 @@ def _decide(case: _Case) -> Reading:
     """The encodings of names and values, from all that is stated and seen."""
     names, values = case.names, case.values
     if names.is_ascii and values.is_ascii:
+        _tell_questions(case)
         return Reading("utf-8", "utf-8", tuple(case.notes))
     by_values = None if values.is_ascii else _pick(case, values, case.codecs)
     hints = [
@@ -359,13 +408,18 @@ def _decide(case: _Case) -> Reading:
     if by_values is None and by_names is None and not names.is_ascii and not values.is_ascii:
         both = names.joined(values)
         by_values = by_names = _pick(case, both, case.codecs)
-    if by_values is None and not values.is_ascii:
-        raise _refusal(case, values)
-    if by_names is None and not names.is_ascii:
-        raise _refusal(case, names)
+    for seen, decided in ((values, by_values), (names, by_names)):
+        if decided is None and not seen.is_ascii:
+            refusal = _refusal(case, seen)
+            if refusal.code == "source.encoding_unclear":
+                # garbled text is strange in each encoding; where one has no fault, that may be why
+                valid = (name for name in DECIDABLE if seen.is_valid(name))
+                _refuse_garbled(case, seen, next(valid, "-"))
+            raise refusal
     chosen = Reading(by_names or by_values or "utf-8", by_values or by_names or "utf-8")
     _hold_against_each_other(case, chosen)
-    _refuse_garbled(case, chosen)
+    _refuse_garbled(case, names, chosen.names)
+    _refuse_garbled(case, values, chosen.values)
     _tell(case, chosen)
     return Reading(chosen.names, chosen.values, tuple(case.notes))
 
@@ -418,27 +472,44 @@ def _hold_against_each_other(case: _Case, chosen: Reading) -> None:
         raise _unclear(case, case.values)
 
 
-def _refuse_garbled(case: _Case, chosen: Reading) -> None:
-    """Refuse UTF-8 that another program made of bytes which it read in a wrong encoding."""
-    seen = case.names if case.values.is_ascii else case.values
-    if seen.is_ascii or (chosen.names if seen is case.names else chosen.values) != "utf-8":
+def _refuse_garbled(case: _Case, seen: Evidence, encoding: str) -> None:
+    """Refuse text that another program made of bytes which it read in a wrong encoding."""
+    if seen.is_ascii or encoding not in DECIDABLE:
         return
+    texts = [(value.decode(encoding, "ignore"), may_show) for value, may_show in seen.spread]
+    misread = misread_text(text for text, _ in texts)
+    if misread is not None:
+        shown = misread_text(text for text, may_show in texts if may_show)
+        raise _garbled(case.file, misread, shown)
+    if encoding == "utf-8":
+        _refuse_garbled_big5(case, seen)
+    _refuse_destroyed(case.file, [_DESTROYED.search(text) is not None for text, _ in texts])
+
+
+def _garbled(file: str, misread: Misread, shown: Misread | None) -> SourceError:
+    """The refusal, with a text that may be shown: nothing as short as a person's name."""
+    may_show = shown is not None and len(shown.meant) > _LONGEST_NAME
+    return SourceError(
+        "source.garbled",
+        file=file,
+        reading=shown.reading if shown is not None and may_show else "-",
+        meant=shown.meant if shown is not None and may_show else "-",
+        stated=misread.read_as,
+        decided=misread.written_in,
+    )
+
+
+def _refuse_garbled_big5(case: _Case, seen: Evidence) -> None:
+    """Refuse Big5 that was read as code page 1252: its second bytes are ASCII, so no run is whole."""
     texts = [decode_value(value, "utf-8") for value in seen.samples]
-    for wrong in _MISREAD_IN:
+    for wrong in ("cp1252", "iso8859-1"):
         # half a character at the end has become a question mark
         raw = [t.rstrip("?\ufffd ").encode(wrong, "ignore") for t in texts]
         raw = [value for value in raw if not value.isascii()]
         again = Evidence()
         again.add(raw, lambda _: (0, _NO_FIELD), np.ones(len(raw), dtype=bool))
         near = again.contenders()
-        if (
-            len(near) != 1
-            or near[0] not in DECIDABLE
-            or near[0] == wrong
-            or len(raw) < len(texts) / 2
-        ):
-            continue
-        if is_one_byte(wrong) and reads_in_one_byte(raw, wrong):
+        if near != ["big5hkscs"] or len(raw) < len(texts) / 2 or reads_in_one_byte(raw, wrong):
             continue
         shown = max(seen.shown, key=len, default=b"")
         raw_shown = decode_value(shown, "utf-8").rstrip("?").encode(wrong, "ignore")
@@ -446,14 +517,25 @@ def _refuse_garbled(case: _Case, chosen: Reading) -> None:
             "source.garbled",
             file=case.file,
             reading=_run(shown, "utf-8") or "-",
-            meant=_run(raw_shown, near[0]) or "-",
+            meant=_run(raw_shown, "big5hkscs") or "-",
             stated=_shown(wrong),
-            decided=_shown(near[0]),
+            decided=_shown("big5hkscs"),
         )
+
+
+def _tell_questions(case: _Case) -> None:
+    """Note runs of question marks; refuse a file of which half is such."""
+    if not case.questions:
+        return
+    if case.questions >= max(_DESTROYED_LEAST, _QUESTIONS_SHARE * case.rows):
+        raise SourceError("source.destroyed", file=case.file, count=case.questions, of=case.rows)
+    place = {"row": case.first_question, "field": _NO_FIELD}
+    case.notes.append(Note("encoding.destroyed", place))
 
 
 def _tell(case: _Case, chosen: Reading) -> None:
     """Note what a reader of the delivery should know."""
+    _tell_questions(case)
     values, names = case.values, case.names
     for who, stated in case.stated:
         for seen, decided in ((values, chosen.values), (names, chosen.names)):
@@ -473,7 +555,8 @@ def _tell(case: _Case, chosen: Reading) -> None:
         return
     weight = values.weights[chosen.values]
     for code, found in (("encoding.cut", weight.cut), ("encoding.destroyed", weight.destroyed)):
-        if found is not None:
+        is_told = any(note.code == code for note in case.notes)
+        if found is not None and not is_told:
             case.notes.append(Note(code, {"row": found.row, "field": found.field}))
 
 

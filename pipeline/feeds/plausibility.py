@@ -55,6 +55,8 @@ _LETTERS = slice(0xC0, 0x800)
 _WEIGHED_BYTES = 1 << 16
 _SUSPECTS = 256
 _SAMPLES = 512
+# Of each piece so many values, from all over it, are looked at for what happened to them before.
+_SPREAD, _SPREAD_BYTES = 128, 4096
 # Two and more hanzi or full-width characters in UTF-8 with nothing else beside them.
 _UTF8_RUN = re.compile(
     rb"(?<![\x80-\xff])(?:[\xe3-\xe9][\x80-\xbf]{2}|\xef[\xbc-\xbf][\x80-\xbf]){2,}(?![\x80-\xff])"
@@ -62,7 +64,10 @@ _UTF8_RUN = re.compile(
 _REPLACEMENT = 0xFFFD
 # U+FFFD in the file itself: its text was destroyed before it came here
 _WAS_REPLACED = re.compile(rb"\xef\xbf\xbd|\x84\x31\xa4\x37")
-_DESTROYED = {"utf-8": b"\xef\xbf\xbd", "gb18030": "锟斤拷".encode("gb18030")}
+_DESTROYED = {
+    "utf-8": re.compile(b"\xef\xbf\xbd|" + "锟斤拷".encode()),
+    "gb18030": re.compile("锟斤拷".encode("gb18030")),
+}
 
 _NO_FIRST_BYTE = b"\x80\xff"
 
@@ -107,6 +112,8 @@ class Evidence:
         self.samples: list[bytes] = []
         # of these, what a message may hold
         self.shown: list[bytes] = []
+        # some from all over the file, cut where they are long, and whether a message may hold them
+        self.spread: list[tuple[bytes, bool]] = []
 
     def add(
         self,
@@ -143,6 +150,8 @@ class Evidence:
             self._weigh(values, range(count), full, found)
         self._weigh(values, chosen, full, found)
         self.samples += values[: max(0, _SAMPLES - len(self.samples))]
+        step = -(-len(values) // _SPREAD)
+        self.spread += [(value[:_SPREAD_BYTES], may_show) for value in values[::step]]
         if may_show:
             self.shown += values[: max(0, _SAMPLES - len(self.shown))]
 
@@ -226,6 +235,7 @@ class Evidence:
         both.is_ascii = self.is_ascii and other.is_ascii
         both.samples = self.samples + other.samples
         both.shown = self.shown + other.shown
+        both.spread = self.spread + other.spread
         return both
 
     def _chance(self) -> int:
@@ -270,7 +280,9 @@ class Evidence:
                     if (other, least) not in weight.first_better and (example := first(is_better)):
                         weight.first_better[other, least] = example
             if weight.destroyed is None and (mark := _DESTROYED.get(name)) is not None:
-                weight.destroyed = first(np.array([mark in value for value in values], dtype=bool))
+                weight.destroyed = first(
+                    np.array([mark.search(value) is not None for value in values], dtype=bool)
+                )
 
     def _suspects(self, values: Sequence[bytes], first: int, is_full: _Flags) -> list[int]:
         """Of the values from ``first`` on: those with a fault, cut ones, UTF-8 among others."""
@@ -286,8 +298,8 @@ class Evidence:
             runs = islice(_UTF8_RUN.finditer(block), _SUSPECTS)
             hits = np.searchsorted(starts, [run.start() for run in runs], side="right") - 1
             suspects.update(numbers[hit] for hit in hits)
-        elif self.weights["utf-8"].destroyed is None and _DESTROYED["utf-8"] in block:
-            suspects.update(i for i in numbers if _DESTROYED["utf-8"] in values[i])
+        elif self.weights["utf-8"].destroyed is None and _DESTROYED["utf-8"].search(block):
+            suspects.update(i for i in numbers if _DESTROYED["utf-8"].search(values[i]))
         return sorted(suspects)
 
 

@@ -221,6 +221,11 @@ HOSTILE = [
 def test_what_a_file_would_be_refused_for_is_said(tmp_path: Path) -> None:
     draft = drafted({"编码": text("1", "2"), "宗地代码": text(*PARCELS[:2])}, feed="lease")
     assert "# 仍缺必填的列 still missing: lease_no (合同编号" in draft
+    assert "起草的数据约定" in draft
+    (line,) = (line for line in draft.splitlines() if line.startswith("# lease_no"))
+    filled = tomllib.loads(line.removeprefix("# ").replace("?", "HTH"))
+    # filled in, it still reads the files that were read before
+    assert filled["lease_no"]["aliases"][:2] == ["HTH", "合同编号"]
     whole = drafted(REGISTRY)
     assert "仍缺" not in whole
     assert "缺省 default: operating" in whole

@@ -16,6 +16,7 @@ from pipeline.errors import SourceError
 from pipeline.feeds import encoding as module
 from pipeline.feeds.encoding import (
     Reading,
+    check_texts,
     dbf_encoding,
     decode_column,
     decode_value,
@@ -379,6 +380,83 @@ def test_text_that_was_misread_and_saved_is_refused(tmp_path, meant, read_as, de
     assert error.code == refusal(text_encoding, csv, "auto").code == "source.garbled"
     assert error.params["decided"] == decided
     assert any(text.startswith(str(error.params["meant"])) for text in texts)
+
+
+SITES = [
+    f"慈溪市{place}{trade}有限公司{no},9133028200000{no:05d},慈溪市{place}街道{no}号,{trade}制造、销售"
+    for no, (place, trade) in enumerate(
+        ((p, t) for p in ("浒山", "宗汉", "坎墩", "横河", "逍林") for t in ("塑料制品", "轴承", "五金", "电器")), 1
+    )
+] * 5  # fmt: skip
+
+
+@pytest.mark.parametrize("saved", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("lost", ["ignore", "replace", "?"])
+@pytest.mark.parametrize(
+    ("meant", "read_as"),
+    [("utf-8", "gb18030"), ("utf-8", "gbk"), ("utf-8", "latin-1"), ("utf-8", "cp1252"), ("gbk", "cp1252")],
+)  # fmt: skip
+def test_table_that_was_misread_is_refused_whatever_was_lost(tmp_path, meant, read_as, lost, saved):
+    raw = "\n".join(["名称,代码,地址,经营范围", *SITES]).encode(meant)
+    text = raw.decode(read_as, "replace" if lost == "?" else lost)
+    csv = tmp_path / "a.csv"
+    csv.write_bytes((text.replace("\ufffd", "?") if lost == "?" else text).encode(saved))
+    error = refusal(text_encoding, csv, "auto")
+    assert error.code == "source.garbled"
+    assert error.params["decided"] == ("UTF-8" if meant == "utf-8" else "GB18030")
+    # most of what is shown as meant is in the table, and nothing of what is read
+    assert sum(sign in "".join(SITES) for sign in error.params["meant"]) >= 5
+    assert error.params["reading"][:4] not in "".join(SITES)
+
+
+def test_misread_texts_of_other_formats_are_refused():
+    garbled = [site.encode().decode("gb18030", "ignore") for site in SITES]
+    assert refusal(check_texts, "a.gpkg", garbled).code == "source.garbled"
+    assert refusal(check_texts, "a.gpkg", ["????有限公司"] * 9).code == "source.destroyed"
+    check_texts("a.gpkg", [*SITES, "慈溪市\ufffd", "????"])
+    check_texts("a.gpkg", [*FRENCH, *RUSSIAN, *OLD, "https://a.cn/?a=1", ""])
+
+
+@pytest.mark.parametrize("mark", ["\ufffd\ufffd", "锟斤拷", "????", "????????"])
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_destroyed_text_is_refused_and_a_slip_noted(tmp_path, mark, encoding):
+    if encoding == "gb18030" and mark[0] == "\ufffd":
+        pytest.skip("a program that writes GB18030 leaves no U+FFFD")
+    csv = tmp_path / "a.csv"
+    slip = [*SITES[:-1], SITES[-1].replace("慈溪", mark)]
+    csv.write_text("\n".join(slip), encoding=encoding)
+    reading = text_encoding(csv, "auto")
+    assert codes(reading) == ["encoding.destroyed"]
+    assert reading.notes[0].params["row"] == len(SITES)
+    csv.write_text("\n".join(s.replace("慈溪", mark) for s in SITES), encoding=encoding)
+    assert refusal(text_encoding, csv, "auto").code == "source.destroyed"
+
+
+def test_table_of_question_marks_alone_is_refused(tmp_path):
+    csv = tmp_path / "a.csv"
+    csv.write_bytes("\n".join(SITES).encode("ascii", "replace"))
+    assert refusal(text_encoding, csv, "auto").code == "source.destroyed"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("cn-enterprises-cixi", "enterprises_utf8.csv"), ("cn-enterprises-cixi", "enterprises_gb18030.csv"),
+        ("cn-industry-codes", "gbt4754_2017.csv"), ("tw-parcel-text-dev", "cases.csv"),
+        ("tw-parcel-text-dev", "sections.csv"), ("tw-hsinchu-factories-townships", "factories.csv"),
+        ("tw-hsinchu-factories-townships", "townships.geojson"), ("cn-address-labelled", "train.txt"),
+        ("cn-admin-codes", "streets.csv"), ("ningbo-county-boundaries", "counties_gcj02.geojson"),
+    ],
+)  # fmt: skip
+def test_real_text_is_not_taken_for_garbled(tmp_path, parts):
+    path = real(*parts)
+    text_encoding(path, "auto")
+    lines = path.read_bytes().splitlines()
+    for first in range(0, len(lines), max(100, len(lines) // 20)):
+        part = tmp_path / "part.csv"
+        part.write_bytes(b"\n".join(lines[first : first + 100]))
+        # short pieces may be unclear, but are never taken for damaged
+        assert outcome(part, text_encoding) not in {"source.garbled", "source.destroyed"}
 
 
 def test_text_full_of_control_characters_is_refused(tmp_path):
