@@ -29,6 +29,7 @@ from pipeline.feeds.headings import (
     unit_of_cell,
 )
 from pipeline.feeds.kinds import Kind
+from pipeline.feeds.opened import require_few_columns
 
 _Row = Sequence[Any]
 
@@ -133,6 +134,7 @@ def sheets_of(
     if not filled:
         raise SourceError("source.empty", file=path.name, layer=path.stem)
     for name, coding, rows in filled:
+        require_few_columns(path.name, name, max(map(len, rows)))
         texts = [[_text(cell) for cell in row] for row in rows]
         yield name, coding, rows[:_SEARCHED_ROWS], texts
 
@@ -214,6 +216,7 @@ def _open(
     top = list(islice(lines, _SEARCHED_ROWS))
     if not any(map(_is_filled, top)):
         raise SourceError("source.empty", file=path.name, layer=name)
+    require_few_columns(path.name, name, max(map(len, top)))
     header = _find_header(contract, top)
     if header.match.missing:
         raise SourceError(
@@ -238,15 +241,19 @@ def _open(
         )
     ignored = list(range(1, first + 1))
     records = _records(chain(top[first:], lines), first + 1, header, ignored)
-    return OpenLayer(
+    layer = OpenLayer(
         name=name,
         headings=[names[0] for names in header.names],
         match=header.match,
-        batches=_batches(records, len(header.names)),
+        batches=iter(()),
         encoding=encoding,
         is_spreadsheet=encoding is None,
         ignored_lines=ignored,
     )
+    if encoding is not None:
+        records = _without_wider(records, layer, path.name)
+    layer.batches = _batches(records, len(header.names))
+    return layer
 
 
 def _find_header(contract: Contract, top: list[_Row]) -> _Header:
@@ -318,6 +325,32 @@ def _records(
             ignored.append(number)
         else:
             yield _Record(number, row, texts)
+
+
+def _without_wider(records: Iterator[_Record], layer: OpenLayer, file: str) -> Iterator[_Record]:
+    """Empty the rows of a text that have cells beyond all headings, and say so at the end.
+
+    A separator that stands in a value without quotes puts all that follows into wrong columns. In a
+    workbook a cell is where it was typed.
+    """
+    width = len(layer.headings)
+    count, first = 0, _Record(0, (), [])
+    for record in records:
+        if any(record.texts[width:]):
+            require_few_columns(file, layer.name, len(record.texts))
+            first = record if count == 0 else first
+            count += 1
+            yield _Record(record.number, (), [])
+        else:
+            yield record
+    if count:
+        said: dict[str, object] = {
+            "rows": count,
+            "row": first.number,
+            "cells": len(first.texts),
+            "columns": width,
+        }
+        layer.notes.append(("note.row_wider", said))
 
 
 def _is_no_record(filled: list[str], texts: list[str], headings: list[str]) -> bool:
