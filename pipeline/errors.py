@@ -15,13 +15,31 @@ class DiqiError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, code: str, **params: object) -> None:
-        super().__init__(code, params)
         self.code = code
-        self.params = params
+        self.params = {name: storable(value) for name, value in params.items()}
+        super().__init__(code, self.params)
 
     def __str__(self) -> str:
         details = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
         return f"{self.code}({details})"
+
+
+def storable(value: object) -> object:
+    """A text that a file gave as it can be printed and stored: without NUL, all of it UTF-8.
+
+    Shape:  any value in; texts changed, also those in lists and dictionaries, any other as it was.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: PostgreSQL takes no NUL, and neither takes half a character.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(name): storable(item) for name, item in value.items()}
+    return value
 
 
 class UsageError(DiqiError):

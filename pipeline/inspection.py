@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from sqlalchemy import text
 
 from pipeline.database import database_errors
 from pipeline.domain.areas import survey_area
+from pipeline.domain.persons import hide_person_numbers
 from pipeline.errors import SourceError, UsageError
 from pipeline.feeds.archive import members
 from pipeline.feeds.batch import OpenLayer, RawBatch, raw_batch
@@ -35,6 +37,7 @@ from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.kinds import Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
 from pipeline.feeds.opening import OPEN_LAYER, TOP_OF
+from pipeline.feeds.paths import require_file, unreadable_file
 from pipeline.feeds.place import Known
 from pipeline.feeds.reader import Delivery, LayerCleaning
 from pipeline.outputs.inspection import AreaCheck, Inspection, Mapped
@@ -49,6 +52,9 @@ Progress = Callable[[str, int, int | None], None]
 _SAMPLE_ROWS = 10
 _OF_LAYERS = {"geodatabase", "geopackage", "sqlite", "xlsx", "xls", "xlsb", "ods"}
 _EXAMPLES = 3
+_LISTED = 20
+# So much of a cell tells what it is.
+_SAMPLE_LENGTH = 1_000
 
 
 def inspect_file(
@@ -134,7 +140,11 @@ class Part:
 
 
 def _parts(path: Path, limits: Limits) -> list[Part]:
-    kind = kind_of(path)
+    require_file(path)
+    try:
+        kind = kind_of(path)
+    except OSError as error:
+        raise unreadable_file(path, error) from error
     require_readable(path, kind)
     if kind is not Kind.ZIP:
         return [Part(path, path.name, kind.value)]
@@ -236,7 +246,7 @@ def _likely_headings(
 
 def _contracts(path: Path, settings: Settings, feed: str | None) -> dict[str, Contract]:
     contracts = contracts_of(settings)
-    if not path.exists():
+    if not os.path.lexists(path):
         raise UsageError("usage.no_file", path=str(path))
     if feed is not None and feed not in contracts:
         raise UsageError("usage.feed", feed=feed, feeds=", ".join(contracts))
@@ -261,7 +271,8 @@ def choose_feed(
     Shape:  a data set in; feeds and one of ``person``, ``name``, ``headings`` out.
     Units:  none.
     CRS:    none.
-    Errors: SourceError: source.no_feed where no contract fits, and those of reading the file.
+    Errors: SourceError: source.no_feed where no contract fits, source.no_feed_near where none is even
+            near, and those of reading the file.
     Source: contracts of the feeds.
     """
     if wanted is not None:
@@ -270,8 +281,10 @@ def choose_feed(
         if feeds := matching_feeds(part.path.with_name(name), contracts, part.path):
             return feeds, "name"
     fitting: dict[str, int] = {}
-    nearest: tuple[int, str, str] = (0, "-", "-")
+    nearest: tuple[int, str, str] = (0, "", "")
+    headings_found: list[str] = []
     for layer in room.asked(TOP_OF, part.path, part.inside, limits, file=part.shown):
+        headings_found += [names[0] for names in layer["headings"][0][:_LISTED] if names[0]]
         for feed, contract in contracts.items():
             if contract.geometry_required and not layer["has_geometry"]:
                 continue
@@ -282,7 +295,10 @@ def choose_feed(
                 elif match.score > nearest[0]:
                     nearest = (match.score, feed, missing_in_words(contract, match))
     if not fitting:
-        _, feed, missing = nearest
+        score, feed, missing = nearest
+        if score == 0:
+            found = ", ".join(map(hide_person_numbers, headings_found[:_LISTED])) or "-"
+            raise SourceError("source.no_feed_near", file=part.shown, found=found)
         raise SourceError("source.no_feed", file=part.shown, feed=feed, missing=missing)
     most = max(fitting.values())
     return [feed for feed, score in fitting.items() if score == most], "headings"
@@ -409,7 +425,7 @@ class _Gathered:
         self.official: list[npt.NDArray[np.float64]] = []
         self.plane: list[npt.NDArray[np.float64]] = []
         self.survey: list[npt.NDArray[np.float64]] = []
-        self.issues: list[pd.DataFrame] = []
+        self.findings: dict[tuple[str, str], dict[str, Any]] = {}
 
     def take(self, rows: RawBatch, clean: CleanBatch, result: Inspection) -> None:
         """Take one batch."""
@@ -418,7 +434,7 @@ class _Gathered:
         result.quarantined += int(clean.rows.loc[~good, "file_row"].nunique())
         keys = clean.rows.loc[good, "key"].dropna()
         self.keys.append(pd.util.hash_pandas_object(keys, index=False).to_numpy().astype(np.uint64))
-        self.issues.append(clean.issues)
+        self._find(clean.issues)
         if len(result.sample) < _SAMPLE_ROWS:
             names = ["file_row", *self.contract.columns]
             shown = clean.rows[names].head(_SAMPLE_ROWS - len(result.sample))
@@ -427,13 +443,31 @@ class _Gathered:
                     # what may be the name of a person is shown to nobody
                     shown = shown.assign(**{name: shown[name].mask(shown[name].notna(), HIDDEN)})
             result.sample += [
-                {str(name): None if pd.isna(value) else str(value) for name, value in row.items()}
+                {
+                    str(name): None if pd.isna(value) else str(value)[:_SAMPLE_LENGTH]
+                    for name, value in row.items()
+                }
                 for row in shown.to_dict("records")
             ]
         if "geom" in clean.rows.columns:
             shapes = np.asarray(shapely.from_wkb(clean.rows["geom"].to_numpy()), dtype=object)
             result.drawn.add(shapes[shapes != None])  # noqa: E711 - element by element
             self._measure(shapes, clean.rows)
+
+    def _find(self, issues: pd.DataFrame) -> None:
+        """Count the rows of each rule, and keep the first as examples."""
+        if not len(issues):
+            return
+        for (severity, rule), group in issues.groupby(["severity", "rule"], sort=True):
+            found = self.findings.setdefault(
+                (str(severity), str(rule)),
+                {"rule": rule, "severity": severity, "rows": 0, "examples": []},
+            )
+            # rows of one number are of one batch
+            found["rows"] += int(group["row_number"].nunique())
+            wanted = _EXAMPLES - len(found["examples"])
+            examples = group.head(wanted).drop(columns=["rule", "severity"]).astype(object)
+            found["examples"] += examples.where(examples.notna(), None).to_dict("records")
 
     def _measure(self, shapes: npt.NDArray[np.object_], rows: pd.DataFrame) -> None:
         if self.area_column is None:
@@ -448,29 +482,18 @@ class _Gathered:
         """Sum up."""
         keys = np.concatenate(self.keys) if self.keys else np.array([], np.uint64)
         result.duplicates = len(keys) - len(np.unique(keys))
-        issues = pd.concat(self.issues, ignore_index=True) if self.issues else None
-        if issues is not None and len(issues):
-            for (severity, rule), group in issues.groupby(["severity", "rule"], sort=True):
-                examples = group.head(_EXAMPLES).drop(columns=["rule", "severity"])
-                result.findings.append(
-                    {
-                        "rule": rule,
-                        "severity": severity,
-                        "rows": int(group["row_number"].nunique()),
-                        "examples": examples.astype(object)
-                        .where(examples.notna(), None)
-                        .to_dict("records"),
-                    }
-                )
+        result.findings = [self.findings[key] for key in sorted(self.findings)]
         official = np.concatenate(self.official) if self.official else np.array([])
         if len(official):
             plane, survey = np.concatenate(self.plane), np.concatenate(self.survey)
+            has_area = plane > 0
+            ratios = official[has_area] / plane[has_area]
             result.areas = AreaCheck(
                 rows=len(official),
                 official_m2=float(official.sum()),
                 plane_m2=float(plane.sum()),
                 survey_m2=float(survey.sum()),
-                median_ratio=float(np.median(official / np.where(plane > 0, plane, np.nan))),
+                median_ratio=float(np.median(ratios)) if len(ratios) else 0.0,
             )
         result.refusal = _refusal(result, contract)
 

@@ -11,6 +11,13 @@ from pipeline._paths import data_path
 Language = Literal["zh", "en"]
 
 
+# A list of headings may be as long as a file.
+_SHOWN = 600
+# What a terminal or a page would act on instead of showing it.
+_UNSHOWN = dict.fromkeys((*range(32), *range(127, 160)), "�")
+_UNSHOWN |= dict.fromkeys(map(ord, "\t\n\r\u2028\u2029"), " ")
+
+
 class _Lenient(dict[str, object]):
     """A parameter that a text names and a caller did not give stays visible as its name."""
 
@@ -41,11 +48,27 @@ def render(code: str, params: dict[str, object], language: Language) -> str:
     texts = catalogue(language)
     if code not in texts:
         return code
-    values = _Lenient(params)
+    values = _Lenient({name: shown(value) for name, value in params.items()})
     values["problem"] = texts.get(f"problem.{params.get('problem')}", params.get("problem"))
     has_proposal = params.get("proposal") is not None
     values["reading"] = texts["problem.reading"].format_map(values) if has_proposal else ""
     return texts[code].format_map(values)
+
+
+def shown(value: object, length: int = _SHOWN) -> object:
+    """A value from a file as it may be printed: no control characters, and not without end.
+
+    Shape:  any value in; texts changed and cut, any other value as it was, out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: none.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value if len(value) <= length else f"{value[:length]}…"
+    # half a character, as in a file name that is no UTF-8
+    return text.translate(_UNSHOWN).encode("utf-8", "replace").decode()
 
 
 def both(code: str, params: dict[str, object]) -> tuple[str, str]:

@@ -187,6 +187,7 @@ class LimitSettings(_Table):
     min_free_bytes: int = Field(ge=0)
     max_workbook_bytes: int = Field(gt=0)
     max_cells: int = Field(gt=0)
+    max_row_bytes: int = Field(gt=0)
 
     @property
     def of_files(self) -> Limits:

@@ -17,11 +17,14 @@ import resource
 import struct
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from pipeline.errors import CrsError, SourceError, storable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +36,9 @@ LAYER, SCHEMA, BATCH, END, ERROR = b"L", b"S", b"B", b"E", b"X"
 HEAD = struct.Struct(">cQ")
 _MIB = 1 << 20
 _PLACES = 3
+_NOWHERE = "127.0.0.1:0"
+# A usual batch has some 7 MB; who cleans it holds several, each of them several times.
+_PIECE_BYTES = 16 << 20
 
 
 def main() -> None:
@@ -71,18 +77,24 @@ def _import_lightly() -> None:
 
     import pipeline.feeds.readers  # noqa: F401 - imported before a request comes
 
-    pyogrio.set_gdal_config_options({"OGR_GEOJSON_MAX_OBJ_SIZE": 200, "CPL_LOG": "/dev/null"})
+    pyogrio.set_gdal_config_options(
+        {
+            "OGR_GEOJSON_MAX_OBJ_SIZE": 200,
+            "CPL_LOG": "/dev/null",
+            # a GeoJSON may name an address for its CRS: there is no way out of here
+            "GDAL_HTTP_PROXY": _NOWHERE,
+            "GDAL_HTTPS_PROXY": _NOWHERE,
+        }
+    )
 
 
 def _answer(request: bytes, answers: BinaryIO) -> None:
-    from pipeline.errors import CrsError, SourceError
-
-    name, arguments, memory_mib = pickle.loads(request)  # noqa: S301 - from our own parent
-    _bound_memory(memory_mib)
+    name, arguments, limits = pickle.loads(request)  # noqa: S301 - from our own parent
+    _bound_memory(limits.memory_mib)
     try:
         result = pkgutil.resolve_name(name)(*arguments)
         if isinstance(result, AbstractContextManager):
-            _send_layer(result, answers)
+            _send_layer(result, answers, limits.max_row_bytes)
         else:
             _send_json(answers, END, result)
     except SourceError as error:
@@ -90,16 +102,25 @@ def _answer(request: bytes, answers: BinaryIO) -> None:
         _send_json(answers, ERROR, {"kind": kind, "code": error.code, "params": error.params})
     except MemoryError:
         _send_json(answers, ERROR, {"kind": "memory"})
+    except OSError as error:
+        if error.strerror is None:
+            _send_json(answers, ERROR, {"kind": "fault", "reason": _where(error)})
+        else:
+            params = {"reason": error.strerror}
+            told = {"kind": "source", "code": "source.file_unreadable", "params": params}
+            _send_json(answers, ERROR, told)
     except Exception as error:  # noqa: BLE001 - any fault of a reader is one of its file
         _send_json(answers, ERROR, {"kind": "fault", "reason": _where(error)})
 
 
-def _send_layer(opening: AbstractContextManager[OpenLayer], answers: BinaryIO) -> None:
+def _send_layer(
+    opening: AbstractContextManager[OpenLayer], answers: BinaryIO, max_row_bytes: int
+) -> None:
     with opening as layer:
         described = asdict_without_batches(layer)
         _send_json(answers, LAYER, described)
         schema: pa.Schema | None = None
-        for batch in layer.batches:
+        for batch in _bearable(layer.batches, layer.name, max_row_bytes):
             if schema is None or not batch.schema.equals(schema):
                 schema = batch.schema
                 _send(answers, SCHEMA, schema.serialize())
@@ -110,6 +131,28 @@ def _send_layer(opening: AbstractContextManager[OpenLayer], answers: BinaryIO) -
             "row_issues": layer.row_issues,
         }
     _send_json(answers, END, end)
+
+
+def _bearable(
+    batches: Iterable[pa.RecordBatch], layer: str, max_row_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    """Batches in pieces that whoever asked can hold several times over."""
+    for batch in batches:
+        if batch.nbytes <= _PIECE_BYTES:
+            yield batch
+        elif batch.num_rows > 1:
+            half = batch.num_rows // 2
+            yield from _bearable([batch.slice(0, half), batch.slice(half)], layer, max_row_bytes)
+        elif batch.nbytes <= max_row_bytes:
+            yield batch
+        else:
+            raise SourceError(
+                "source.row_too_large",
+                layer=layer,
+                row=batch.column("row")[0].as_py(),
+                size_mb=batch.nbytes >> 20,
+                limit_mb=max_row_bytes >> 20,
+            )
 
 
 def asdict_without_batches(layer: OpenLayer) -> dict[str, object]:
@@ -151,7 +194,7 @@ def _where(error: Exception) -> str:
 
 
 def _send_json(answers: BinaryIO, kind: bytes, value: object) -> None:
-    _send(answers, kind, json.dumps(value, ensure_ascii=True, default=str).encode())
+    _send(answers, kind, json.dumps(storable(value), ensure_ascii=True, default=str).encode())
 
 
 def _send(answers: BinaryIO, kind: bytes, payload: bytes | pa.Buffer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import re
 import time
 import unicodedata
@@ -19,6 +20,7 @@ from pipeline.feeds.archive import members
 from pipeline.feeds.contracts import Contract
 from pipeline.feeds.kinds import Kind, kind_of
 from pipeline.feeds.limits import Limits
+from pipeline.feeds.paths import readable_name, require_file, unreadable_file
 
 # What a pattern means by ``<vector>`` and ``<table>``: formats that are read, and those of the same use
 # that are refused by name. Of a .txt the content decides.
@@ -154,7 +156,7 @@ def find_sources(
             files as paths within the inbox.
     Units:  none.
     CRS:    none.
-    Errors: OSError where a file cannot be read.
+    Errors: none; what cannot be read is a delivery with a ``refusal``, or unknown with a fault.
     Source: docs/sources.md, Design 3 (delivery), section 4 (workspace).
     """
     sources: list[SourceFile] = []
@@ -162,17 +164,50 @@ def find_sources(
     faults: dict[Path, SourceError] = {}
     digest_of = hash_of or content_hash
     for path in _files(inbox):
-        named = {
-            (found.inside, found.layer, feed): (found, feed)
-            for found in _data_sets(inbox, path, contracts, limits, layers_of, faults)
-            for feed in _named_feeds(found, contracts)
-        }.values()
+        try:
+            require_file(path)
+            _refuse_links(inbox, path)
+            named = {
+                (found.inside, found.layer, feed): (found, feed)
+                for found in _data_sets(inbox, path, contracts, limits, layers_of, faults)
+                for feed in _named_feeds(found, contracts)
+            }
+            digest = digest_of(path) if named else ""
+        except (SourceError, OSError) as error:
+            refusal = unreadable_file(path, error) if isinstance(error, OSError) else error
+            faults[path.relative_to(inbox)] = refusal
+            named = {
+                (None, None, feed): (found, feed)
+                for found in _refused(inbox, path, refusal)
+                for feed in _named_feeds(found, contracts)
+            }
+            digest = _digest_of_refusal(path, refusal)
+        sources += [_source(found, feed, contracts[feed], digest) for found, feed in named.values()]
         if not named:
             unknown.append(path.relative_to(inbox))
-            continue
-        digest = digest_of(path)
-        sources += [_source(found, feed, contracts[feed], digest) for found, feed in named]
     return Discovery(sources, unknown, faults)
+
+
+def _refuse_links(inbox: Path, path: Path) -> None:
+    """Refuse a file, or one that is read along with it, that lies elsewhere."""
+    home = inbox.resolve()
+    for member in (path, *_members(path)):
+        if not member.resolve().is_relative_to(home):
+            raise SourceError("source.file_link", file=member.name)
+
+
+def _refused(inbox: Path, path: Path, refusal: SourceError) -> list[_Found]:
+    """A file that cannot be looked into; whose it is can only be told by its name."""
+    name = readable_name(path.name)
+    place = PurePosixPath(path.relative_to(inbox).as_posix())
+    return [_Found(path, place, name, inside=name, refusal=refusal)]
+
+
+def _digest_of_refusal(path: Path, refusal: SourceError) -> str:
+    """What stands for the content of a file that cannot be read."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(os.fsencode(path) + b"\0" + refusal.code.encode())
+    return digest.hexdigest()
 
 
 def _data_sets(
@@ -200,7 +235,14 @@ def _data_sets(
             return found
         if suffix in _CONTAINERS and not _named_feeds(whole, contracts):
             return [
-                _Found(path, place / layer, layer + suffix, layer=layer, around=place)
+                # a layer may be named like an absolute path
+                _Found(
+                    path,
+                    PurePosixPath(f"{place}/{layer}"),
+                    layer + suffix,
+                    layer=layer,
+                    around=place,
+                )
                 for layer in layers_of(path)
             ]
     except SourceError as error:
@@ -243,7 +285,7 @@ def _source(found: _Found, feed: str, contract: Contract, digest: str) -> Source
         begins = dt.date(data_date.year - 1, 12, 31)
     return SourceFile(
         found.path,
-        place.as_posix(),
+        readable_name(place.as_posix()),
         feed,
         scope,
         data_date,
@@ -407,7 +449,8 @@ def _files(inbox: Path) -> list[Path]:
         in_geodatabase = any(p.suffix.lower() == ".gdb" for p in inside.parents)
         if in_geodatabase or any(_LEFTOVER.fullmatch(part) for part in inside.parts):
             continue
-        if path.is_file() or (path.is_dir() and path.suffix.lower() == ".gdb"):
+        # pipes and links to nowhere are told of
+        if not path.is_dir() or path.suffix.lower() == ".gdb":
             found.append(path)
             if path.suffix.lower() == ".shp":
                 shapes.add(path.with_suffix(""))

@@ -19,6 +19,8 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pipeline.errors import SourceError
 from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer
+from pipeline.feeds.paths import plain_path
+from pipeline.feeds.vector import unreadable
 
 _LINE_LIMIT = 1 << 16
 # What GDAL calls encodings that Python calls otherwise.
@@ -68,13 +70,16 @@ def open_drawing(path: Path, declared: str = "auto") -> Iterator[RawLayer]:
     encoding, expected = _inspected(path, declared)
     pyogrio.set_gdal_config_options(_ARC_STEP)
     try:
-        with pyogrio.open_arrow(
-            path,
-            use_pyarrow=True,
-            batch_size=BATCH_ROWS,
-            ENCODING=_GDAL_NAMES.get(encoding, encoding),
-            INCLUDE_RAW_CODE_VALUES=True,
-        ) as (meta, reader):
+        with (
+            plain_path(path) as opened,
+            pyogrio.open_arrow(
+                opened,
+                use_pyarrow=True,
+                batch_size=BATCH_ROWS,
+                ENCODING=_GDAL_NAMES.get(encoding, encoding),
+                INCLUDE_RAW_CODE_VALUES=True,
+            ) as (meta, reader),
+        ):
             layer = RawLayer(
                 name=path.stem,
                 fields=list(_FIELDS),
@@ -87,14 +92,9 @@ def open_drawing(path: Path, declared: str = "auto") -> Iterator[RawLayer]:
             layer.batches = _batches(path, reader, meta, layer, expected)
             yield layer
     except (DataSourceError, DataLayerError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     finally:
         pyogrio.set_gdal_config_options(dict.fromkeys(_ARC_STEP))
-
-
-def _unreadable(path: Path, error: Exception) -> SourceError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return SourceError("source.unreadable", file=path.name, reason=reason)
 
 
 def _inspected(path: Path, declared: str) -> tuple[str, int]:
@@ -164,7 +164,7 @@ def _batches(
             wkb = pa.array(shapely.to_wkb(polygons), pa.binary())
             yield pa.record_batch([*columns, wkb], names=[*_FIELDS, GEOMETRY])
     except (DataSourceError, DataLayerError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if counts.polylines < expected:
         reason = f"{counts.polylines} of {expected} polylines"
         raise SourceError("source.unreadable", file=path.name, reason=reason)

@@ -24,8 +24,7 @@ from pipeline.feeds.limits import Limits
 
 _PIPE_BYTES = 1 << 20
 _GRACE_SECONDS = 5
-# Longest answer that is believed: a batch holds 4,096 rows.
-_LONGEST = 1 << 32
+_MIB = 1 << 20
 
 
 class ReadingRoom:
@@ -81,7 +80,7 @@ class ReadingRoom:
         Source: docs/decisions/0014-readers-have-a-process.md.
         """
         self.start()
-        frames = self._frames(pickle.dumps((function, arguments, self.limits.memory_mib)), file)
+        frames = self._frames(pickle.dumps((function, arguments, self.limits)), file)
         try:
             values = json.loads(bytes(next(frames)[1]))
             values["match"] = _match(values["match"])
@@ -102,7 +101,7 @@ class ReadingRoom:
         Source: docs/decisions/0014-readers-have-a-process.md.
         """
         self.start()
-        frames = self._frames(pickle.dumps((function, arguments, self.limits.memory_mib)), file)
+        frames = self._frames(pickle.dumps((function, arguments, self.limits)), file)
         with closing(frames):
             return json.loads(bytes(next(frames)[1]))
 
@@ -114,7 +113,9 @@ class ReadingRoom:
             while not is_over:
                 head = self._read(HEAD.size, file)
                 kind, size = HEAD.unpack(head)
-                payload = self._read(min(size, _LONGEST), file)
+                if size > self.limits.memory_mib * _MIB:
+                    raise self._too_large(file)
+                payload = self._read(size, file)
                 is_over = kind in {END, ERROR}
                 if kind == ERROR:
                     raise self._error(json.loads(bytes(payload)), file)
@@ -130,7 +131,7 @@ class ReadingRoom:
         if told["kind"] == "fault":
             return SourceError("source.reader_died", file=file, reason=told["reason"])
         kind = CrsError if told["kind"] == "crs" else SourceError
-        return kind(told["code"], **told["params"])
+        return kind(told["code"], **{"file": file, **told["params"]})
 
     def _too_large(self, file: str) -> SourceError:
         return SourceError("source.too_large", file=file, limit_mib=self.limits.memory_mib)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import SourceError
-from pipeline.feeds.zipread import OLE_MARK, ZIP_MARKS, ole_streams, zip_names
+from pipeline.feeds.zipread import OLE_MARK, ZIP_MARKS, ole_streams, zip_names, zip_start
 
 _HEAD = 65_536
 # A JSON text up to this size is read whole to tell what it is; of a larger one, both ends.
@@ -250,6 +250,8 @@ def require_readable(path: Path, kind: Kind) -> None:
             raise SourceError(
                 "source.shapefile_incomplete", file=path.name, missing=", ".join(missing)
             )
+    if kind is Kind.UNKNOWN and path.suffix.lower() in _TABLE_NAMES:
+        raise SourceError("source.not_text", file=path.name)
     if kind not in READABLE:
         raise SourceError(f"source.format_{kind.value}", file=path.name)
 
@@ -314,9 +316,8 @@ def _zip_kind(handle: BinaryIO) -> Kind:
         if any(name.startswith(("word/", "ppt/", "visio/")) for name in folded):
             return Kind.DOCUMENT
     if "mimetype" in folded and "content.xml" in folded:
-        handle.seek(0)
-        start = handle.read(256)
-        return Kind.ODS if b"opendocument.spreadsheet" in start else Kind.DOCUMENT
+        said = zip_start(handle, "mimetype")
+        return Kind.ODS if b"opendocument.spreadsheet" in said else Kind.DOCUMENT
     if "content.xml" in folded and "meta-inf/manifest.xml" in folded:
         return Kind.ODS
     if "doc.kml" in folded or (len(names) == 1 and names[0].lower().endswith(".kml")):

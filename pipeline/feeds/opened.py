@@ -9,8 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.errors import SourceError
+
 # Rows that are read, cleaned and sent at a time.
 BATCH_ROWS = 4_096
+# No spreadsheet has more columns (XFD); a table of more is a table with a wrong separator.
+MOST_COLUMNS = 16_384
 # The column of shapes, after those of ``fields``.
 GEOMETRY = "geom"
 # The column of seals that a reader may add (``pipeline.feeds.sealing``).
@@ -60,6 +64,21 @@ class RawLayer:
     boxes: npt.NDArray[np.float64] | None = None
     notes: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     row_issues: list[tuple[int, str, dict[str, object]]] = field(default_factory=list)
+
+
+def require_few_columns(file: str, layer: str, columns: int) -> None:
+    """Refuse a layer of more columns than any program shows.
+
+    Shape:  names of file and layer and the number of columns in; nothing out.
+    Units:  none.
+    CRS:    none.
+    Errors: SourceError: source.too_many_columns.
+    Source: ECMA-376, 18.3.1.73 (rows of a sheet have 16,384 cells).
+    """
+    if columns > MOST_COLUMNS:
+        raise SourceError(
+            "source.too_many_columns", file=file, layer=layer, columns=columns, limit=MOST_COLUMNS
+        )
 
 
 def unique_names(names: list[str]) -> list[str]:

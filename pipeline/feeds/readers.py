@@ -13,6 +13,7 @@ from pipeline.feeds.archive import extracted, members
 from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.boundary_text import open_boundary_text
 from pipeline.feeds.contracts import Contract
+from pipeline.feeds.databases import check_database
 from pipeline.feeds.dbf_table import open_dbf
 from pipeline.feeds.discover import matching_feeds
 from pipeline.feeds.drawing import open_drawing
@@ -21,7 +22,7 @@ from pipeline.feeds.geojson import readable_geojson
 from pipeline.feeds.headings import known_headings, personal_headings
 from pipeline.feeds.kinds import WORKBOOKS, Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
-from pipeline.feeds.opened import RawLayer, Texts
+from pipeline.feeds.opened import RawLayer, Texts, require_few_columns
 from pipeline.feeds.opening import Opening
 from pipeline.feeds.parquet import open_parquet
 from pipeline.feeds.sealing import context_of, sealed
@@ -30,7 +31,8 @@ from pipeline.feeds.vector import layers_of, open_vector
 from pipeline.feeds.workbook import check_workbook
 
 _TOP_ROWS = 200
-_DATABASES = {Kind.GEODATABASE, Kind.GEOPACKAGE, Kind.SQLITE}
+_ONE_FILE = {Kind.GEOPACKAGE, Kind.SQLITE}
+_DATABASES = {Kind.GEODATABASE, *_ONE_FILE}
 _GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
 
 
@@ -76,16 +78,15 @@ def _of_kind(path: Path, kind: Kind, opening: Opening) -> Iterator[OpenLayer]:
             yield layer
         return
     wanted = contract.layer if opening.layer is None else escape(opening.layer)
-    if wanted is None and kind in _DATABASES:
-        wanted = _layer_named_so(path, contract)
+    if kind in _DATABASES:
+        wanted = _layer_named_so(_names_of(path, kind), contract) if wanted is None else wanted
     texts = Texts(contract.encoding, known_headings(contract), personal_headings(contract))
     with _raw(path, kind, opening.limits, wanted, contract.feed, texts) as raw:
         yield fit(raw, contract, opening.county, path.name, opening.known)
 
 
-def _layer_named_so(path: Path, contract: Contract) -> str | None:
+def _layer_named_so(names: list[str], contract: Contract) -> str | None:
     """Of several layers the one that the contract's patterns name, if it is one."""
-    names = layers_of(path)
     named = [
         name for name in names if matching_feeds(Path(name + ".gpkg"), {contract.feed: contract})
     ]
@@ -112,7 +113,16 @@ def _raw(
             if kind in _GEOJSON:
                 path = stack.enter_context(readable_geojson(path, kind, limits))
             opening = open_vector(path, kind, wanted, feed, texts)
-        yield stack.enter_context(opening)
+        raw = stack.enter_context(opening)
+        require_few_columns(path.name, raw.name, len(raw.fields))
+        yield raw
+
+
+def _names_of(path: Path, kind: Kind) -> list[str]:
+    """The layers of a database, which is looked at before GDAL opens it."""
+    if kind in _ONE_FILE:
+        check_database(path)
+    return layers_of(path)
 
 
 def list_layers(path: Path) -> list[str]:
@@ -124,8 +134,9 @@ def list_layers(path: Path) -> list[str]:
     Errors: SourceError (source.unreadable).
     Source: none.
     """
-    require_readable(path, kind_of(path))
-    return layers_of(path)
+    kind = kind_of(path)
+    require_readable(path, kind)
+    return _names_of(path, kind)
 
 
 def top_of(path: Path, inside: str | None, limits: Limits) -> list[dict[str, Any]]:
@@ -160,12 +171,13 @@ def top_of(path: Path, inside: str | None, limits: Limits) -> list[dict[str, Any
                 }
                 for name, encoding, lines, rows in sheets_of(file, kind, _TOP_ROWS)
             ]
-        names = layers_of(file) if kind in _DATABASES else [None]
+        names = _names_of(file, kind) if kind in _DATABASES else [None]
         return [_top(file, kind, limits, name) for name in names]
 
 
 def _top(path: Path, kind: Kind, limits: Limits, name: str | None) -> dict[str, Any]:
-    with _raw(path, kind, limits, name, "-", Texts()) as raw:
+    wanted = None if name is None else escape(name)
+    with _raw(path, kind, limits, wanted, "-", Texts()) as raw:
         batch = next(raw.batches, None)
         columns: list[list[str | None]] = []
         if batch is not None:

@@ -34,6 +34,7 @@ from pipeline.feeds.headings import (
     units_of_table,
 )
 from pipeline.feeds.kinds import Kind
+from pipeline.feeds.opened import require_few_columns
 
 _Row = Sequence[Any]
 
@@ -144,6 +145,7 @@ def sheets_of(
     if not filled:
         raise SourceError("source.empty", file=path.name, layer=path.stem)
     for name, coding, rows in filled:
+        require_few_columns(path.name, name, max(map(len, rows)))
         texts = [[_text(cell) for cell in row] for row in rows]
         yield name, coding, rows[:_SEARCHED_ROWS], texts
 
@@ -225,6 +227,7 @@ def _open(
     top = list(islice(lines, _SEARCHED_ROWS))
     if not any(map(_is_filled, top)):
         raise SourceError("source.empty", file=path.name, layer=name)
+    require_few_columns(path.name, name, max(map(len, top)))
     header = _find_header(contract, top)
     if header.match.missing:
         raise SourceError(
@@ -247,15 +250,20 @@ def _open(
         header = _Header(header.last_row, header.names, match)
     ignored = list(range(1, first + 1))
     records = _records(chain(top[first:], lines), first + 1, header, ignored)
-    return OpenLayer(
+    layer = OpenLayer(
         name=name,
         headings=[names[0] for names in header.names],
         match=header.match,
-        batches=_batches(records, len(header.names), _downward(contract, header.match)),
+        batches=iter(()),
         encoding=encoding,
         is_spreadsheet=encoding is None,
         ignored_lines=ignored,
     )
+    if encoding is not None:
+        records = _without_wider(records, layer, path.name)
+    downward = _downward(contract, header.match)
+    layer.batches = _batches(records, len(header.names), downward)
+    return layer
 
 
 def _downward(contract: Contract, match: Match) -> list[int]:
@@ -350,6 +358,29 @@ def _records(
             ignored.append(number)
         else:
             yield number, row
+
+
+def _without_wider(
+    records: Iterator[tuple[int, _Row]], layer: OpenLayer, file: str
+) -> Iterator[tuple[int, _Row]]:
+    """Empty the rows of a text that have cells beyond all headings, and say so at the end.
+
+    A separator that stands in a value without quotes puts all that follows into wrong columns. In a
+    workbook a cell is where it was typed.
+    """
+    width = len(layer.headings)
+    said: dict[str, object] = {}
+    count = 0
+    for number, row in records:
+        if len(row) > width and any(map(_text, row[width:])):
+            require_few_columns(file, layer.name, len(row))
+            count += 1
+            said = said or {"row": number, "cells": len(row), "columns": width}
+            yield number, ()
+        else:
+            yield number, row
+    if count:
+        layer.notes.append(("note.row_wider", {"rows": count, **said}))
 
 
 def _is_no_record(texts: list[str], headings: list[str]) -> bool:

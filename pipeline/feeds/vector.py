@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
@@ -16,14 +17,19 @@ from pipeline.errors import SourceError
 from pipeline.feeds.encoding import Reading, decode_column, decode_value, shapefile_encoding
 from pipeline.feeds.kinds import Kind
 from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer, Texts
+from pipeline.feeds.paths import plain_path
 from pipeline.feeds.prj import openable, read_prj
 from pipeline.feeds.shapefile import check_parts
 
+# The folders of an absolute path.
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^/'\s]+/)+")
 # GDAL turns every byte of this encoding into one character, so the bytes can be had back.
 _RAW = "ISO-8859-1"
 # Systems 0 and -1 of a GeoPackage.
 _UNDEFINED = "Undefined "
 _GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
+# What the format sets where the file names no other; an old ``crs`` member may.
+_GEOJSON_CRS = {None, "EPSG:4326", "OGC:CRS84"}
 
 
 @contextmanager
@@ -44,7 +50,7 @@ def open_vector(
     """
     reading, boxes, crs = None, None, None
     with ExitStack() as stack:
-        opened = path
+        opened = stack.enter_context(plain_path(path))
         options = {}
         if kind is Kind.SHAPEFILE:
             parts = check_parts(path)
@@ -54,18 +60,17 @@ def open_vector(
             reading = shapefile_encoding(
                 path, texts.declared, known=texts.known, hidden=texts.hidden
             )
-            opened = stack.enter_context(openable(path))
+            opened = stack.enter_context(openable(opened))
             options = {"encoding": _RAW}
         try:
-            layer = _layer(opened, wanted, feed)
+            layer = _layer(path, _names(opened), wanted, feed)
             raw = stack.enter_context(_opened(opened, layer, options, path.name, reading))
-            raw.is_default_crs = kind in _GEOJSON
+            raw.is_default_crs = kind in _GEOJSON and raw.crs in _GEOJSON_CRS
             if kind is Kind.SHAPEFILE:
                 raw.crs, raw.boxes = crs, boxes
             yield raw
         except (DataSourceError, DataLayerError, pa.ArrowInvalid, UnicodeDecodeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise SourceError("source.unreadable", file=path.name, reason=reason) from error
+            raise unreadable(path, error) from error
 
 
 @contextmanager
@@ -116,15 +121,33 @@ def layers_of(path: Path) -> list[str]:
     Source: none.
     """
     try:
-        return [str(name) for name, _ in pyogrio.list_layers(path)]
+        with plain_path(path) as opened:
+            return _names(opened)
     except (DataSourceError, DataLayerError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SourceError("source.unreadable", file=path.name, reason=reason) from error
+        raise unreadable(path, error) from error
 
 
-def _layer(path: Path, wanted: str | None, feed: str) -> str:
+def _names(opened: Path) -> list[str]:
+    return [str(name) for name, _ in pyogrio.list_layers(opened)]
+
+
+def unreadable(path: Path, error: Exception) -> SourceError:
+    """The refusal of a file, with the first of GDAL's words and without the folders of this machine.
+
+    Shape:  a path and what GDAL said in; an error out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: none.
+    """
+    said = str(error).split("; ")[0].splitlines()
+    reason = said[0] if said and said[0] else type(error).__name__
+    reason = reason.replace(str(path.absolute()), path.name)
+    return SourceError("source.unreadable", file=path.name, reason=_FOLDERS.sub("", reason))
+
+
+def _layer(path: Path, every: list[str], wanted: str | None, feed: str) -> str:
     """The one layer that is meant."""
-    every = layers_of(path)
     names = every
     if wanted is not None:
         names = [name for name in every if fnmatchcase(name.casefold(), wanted.casefold())]

@@ -19,6 +19,7 @@ _END64_LOCATOR = struct.Struct("<4sIQI")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 # A directory larger than this is not opened to tell a kind; entries of files have 50 to 150 bytes.
 _DIRECTORY_BYTES = 16 << 20
+_START = 256
 _UNICODE_PATH = 0x7075
 _UTF8_FLAG = 0x800
 _OLE_ENTRIES = 4_096
@@ -99,6 +100,22 @@ def zip_names(handle: BinaryIO) -> list[str] | None:
             return archive.namelist()
     except ZIP_ERRORS:
         return None
+
+
+def zip_start(handle: BinaryIO, name: str) -> bytes:
+    """The first bytes of an entry of a zip, none where it cannot be read.
+
+    Shape:  an open file and a name as it is stored in; up to 256 bytes out.
+    Units:  none.
+    CRS:    none.
+    Errors: OSError where the file cannot be read.
+    Source: PKWARE APPNOTE.
+    """
+    try:
+        with zipfile.ZipFile(handle) as archive, archive.open(name) as entry:
+            return entry.read(_START)
+    except (*ZIP_ERRORS, KeyError):
+        return b""
 
 
 def entry_name(info: zipfile.ZipInfo) -> str | None:

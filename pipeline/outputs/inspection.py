@@ -17,10 +17,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.errors import SourceError
-from pipeline.messages import both
+from pipeline.messages import both, shown
 
-# Shapes that are drawn as they are; of more, each is drawn as the box around it.
+# Shapes, and points of them, that are drawn as they are; of more, each shape is drawn as its box.
 _DRAWN_SHAPES = 20_000
+_DRAWN_POINTS = 1_000_000
 _KNOWN_BY = {
     "name": "按文件名 by its name",
     "headings": "按列名 by its headings",
@@ -41,6 +42,8 @@ _CRS_FROM = {
     "format": "格式默认 set by the format",
 }
 _COLUMN_WIDTH = 14
+_CELL_LENGTH = 200
+_LISTED = 100
 
 
 @dataclass
@@ -72,13 +75,16 @@ class Drawn:
 
     boxes: list[npt.NDArray[np.float64]] = field(default_factory=list)
     shapes: list[npt.NDArray[np.object_]] = field(default_factory=list)
+    points: int = 0
     is_whole: bool = True
 
     def add(self, shapes: npt.NDArray[np.object_]) -> None:
         """Take the shapes of a batch."""
         boxes = shapely.bounds(shapes)
         self.boxes.append(boxes[np.isfinite(boxes).all(axis=1)])
-        self.is_whole = self.is_whole and sum(map(len, self.boxes)) <= _DRAWN_SHAPES
+        self.points += int(shapely.get_num_coordinates(shapes).sum())
+        is_little = sum(map(len, self.boxes)) <= _DRAWN_SHAPES and self.points <= _DRAWN_POINTS
+        self.is_whole = self.is_whole and is_little
         self.shapes = [*self.shapes, shapes] if self.is_whole else []
 
 
@@ -184,13 +190,18 @@ def show_inspection(console: Console, found: Inspection) -> None:
     if found.picture is not None:
         lines.append(("图 picture", found.picture))
     for label, value in lines:
-        console.print(f"[bold]{label}[/bold]  {escape(value)}", highlight=False)
+        console.print(f"[bold]{label}[/bold]  {_cell(value)}", highlight=False)
     for code, params in found.notes:
         zh, en = both(code, params)
         console.print(f"• {escape(zh)}\n  {escape(en)}", highlight=False)
     _show_mapping(console, found)
     _show_findings(console, found.findings)
     _show_sample(console, found.sample)
+
+
+def _cell(text: str) -> str:
+    """A text from a file as it can stand on a terminal."""
+    return escape(str(shown(text, _CELL_LENGTH)))
 
 
 def _with_source(value: str | None, source: str | None, words: dict[str, str]) -> str:
@@ -212,13 +223,14 @@ def _show_mapping(console: Console, found: Inspection) -> None:
         if one.headings or one.is_required:
             unit = _with_source(one.unit, one.unit_from, _UNIT_FROM)
             origin = " + ".join(one.headings) or "（无 none）"
-            table.add_row(one.column, escape(origin), one.type, unit)
+            table.add_row(one.column, _cell(origin), one.type, unit)
     console.print(table)
     if found.dropped:
         listed = escape("、".join(found.dropped))
         console.print(f"不保存的列（个人信息等）never stored: {listed}", highlight=False)
     if found.unused:
-        listed = escape("、".join(found.unused))
+        rest = "…" if len(found.unused) > _LISTED else ""
+        listed = "、".join(map(_cell, found.unused[:_LISTED])) + rest
         console.print(f"未使用的列（存入 extra）not used, kept in extra: {listed}", highlight=False)
 
 
@@ -263,7 +275,7 @@ def _show_sample(console: Console, sample: Sequence[dict[str, str | None]]) -> N
     count = max(2, console.width // _COLUMN_WIDTH)
     table = _table("前几行 First rows", *filled[:count])
     for row in sample:
-        table.add_row(*(escape(row.get(name) or "") for name in filled[:count]))
+        table.add_row(*(_cell(row.get(name) or "") for name in filled[:count]))
     console.print(table)
     if len(filled) > count:
         rest = ", ".join(filled[count:])

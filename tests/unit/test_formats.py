@@ -35,7 +35,7 @@ from pipeline.messages import both
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 CORPUS = SHARED / "hostile-corpus"
-LIMITS = Limits(512, 30, 1 << 30, 1_000, 250, 1 << 26, 0, 1 << 30, 1_000_000)
+LIMITS = Limits(512, 30, 1 << 30, 1_000, 250, 1 << 26, 0, 1 << 30, 1_000_000, 1 << 26)
 
 
 def rows_of(layer) -> list[dict]:

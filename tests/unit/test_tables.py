@@ -177,11 +177,39 @@ def test_csv_in_every_usual_form(tmp_path, contracts, separator, encoding):
     assert layer.encoding == encoding
 
 
-def test_ragged_rows_are_read(tmp_path, contracts):
+def test_short_rows_are_read(tmp_path, contracts):
     path = tmp_path / "企业名录.csv"
-    path.write_text(f"统一社会信用代码,企业名称\n{CODE}\n{OTHER},乙,more\n", encoding="utf-8")
-    rows, _ = read(path, contracts["enterprise"])
+    path.write_text(f"统一社会信用代码,企业名称\n{CODE}\n{OTHER},乙,,\n", encoding="utf-8")
+    rows, layer = read(path, contracts["enterprise"])
     assert rows["企业名称"].fillna("-").tolist() == ["-", "乙"]
+    assert layer.notes == []
+
+
+def test_a_row_with_a_value_beyond_all_headings_is_not_believed(tmp_path, contracts):
+    """A comma without quotes: what follows stands in the wrong columns."""
+    path = tmp_path / "企业名录.csv"
+    lines = [
+        "统一社会信用代码,地址,企业名称",
+        f"{CODE},一路1号,甲",
+        f"{OTHER},二路2号,3幢,乙",
+        f"{CODE},四路,丙,丁",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    rows, layer = read(path, contracts["enterprise"])
+    assert rows["企业名称"].fillna("-").tolist() == ["甲", "-", "-"]
+    assert rows["统一社会信用代码"].fillna("-").tolist() == [CODE, "-", "-"]
+    assert layer.notes == [("note.row_wider", {"rows": 2, "row": 3, "cells": 4, "columns": 3})]
+
+
+@pytest.mark.parametrize("headings", [100_000, 3])
+def test_a_table_of_more_columns_than_any_spreadsheet_is_refused(tmp_path, contracts, headings):
+    path = tmp_path / "企业名录.csv"
+    names = ["统一社会信用代码", "企业名称", "地址", *(f"c{i}" for i in range(headings - 3))]
+    path.write_text(",".join(names) + f"\n{CODE},甲" + ",1" * 99_998, encoding="utf-8")
+    with pytest.raises(SourceError) as caught:
+        read(path, contracts["enterprise"])
+    assert caught.value.code == "source.too_many_columns"
+    assert caught.value.params["columns"] == 100_000
 
 
 def test_the_real_register_is_the_same_in_both_encodings(contracts):
