@@ -81,6 +81,7 @@ class Delivery:
             "data_date": self.data_date,
             "since": self.source.since,
             "is_dated": self.source.data_date is not None,
+            "takes_out": self.source.takes_out,
             "content_hash": self.source.content_hash,
             "contract_hash": self.contract_hash,
         }

@@ -309,6 +309,7 @@ def _is_known(cursor: psycopg.Cursor[Any], delivery: Delivery) -> bool:
               SELECT d.content_hash, d.contract_hash
               FROM ops.delivery AS d
               WHERE d.state <> 'refused' AND {_SAME_SCOPE} AND d.data_date = %(data_date)s
+                AND d.takes_out = %(takes_out)s
               ORDER BY d.delivery_id DESC
               LIMIT 1
             ) AS d
@@ -343,6 +344,7 @@ def _is_known(cursor: psycopg.Cursor[Any], delivery: Delivery) -> bool:
                 SELECT 1 FROM ops.delivery AS n
                 WHERE n.feed = d.feed AND n.scope IS NOT DISTINCT FROM d.scope
                   AND n.since IS NOT DISTINCT FROM d.since AND n.is_dated = d.is_dated
+                  AND n.takes_out = d.takes_out
                   AND n.state IN ('loaded', 'consumed') AND n.delivery_id > d.delivery_id
               )
           )
@@ -379,9 +381,9 @@ def _refuse_mixed_scope(cursor: psycopg.Cursor[Any], delivery: Delivery) -> None
 def _insert_delivery(cursor: psycopg.Cursor[Any], delivery: Delivery, layer: OpenLayer) -> int:
     cursor.execute(
         """
-        INSERT INTO ops.delivery (feed, scope, data_date, since, is_dated, content_hash, contract_hash,
+        INSERT INTO ops.delivery (feed, scope, data_date, since, is_dated, takes_out, content_hash, contract_hash,
           file, layer, source_crs, source_encoding)
-        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(since)s, %(is_dated)s, %(content_hash)s,
+        VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(since)s, %(is_dated)s, %(takes_out)s, %(content_hash)s,
           %(contract_hash)s, %(file)s, %(layer)s, %(crs)s, %(encoding)s)
         RETURNING delivery_id
         """,

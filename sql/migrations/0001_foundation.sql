@@ -107,6 +107,7 @@ CREATE TABLE ops.delivery (
   since date,
   parts text[] COLLATE "C",
   is_dated boolean NOT NULL DEFAULT true,
+  takes_out boolean NOT NULL DEFAULT false,
   content_hash text NOT NULL,
   contract_hash text NOT NULL,
   file text NOT NULL,

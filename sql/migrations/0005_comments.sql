@@ -355,6 +355,7 @@ BEGIN
         ('ops', 'delivery', 'data_date', '数据日期 Date the data stand for'),
         ('ops', 'delivery', 'since', '变更起始日期 A delivery of changes begins at the state of this day; NULL: a snapshot'),
         ('ops', 'delivery', 'parts', '涉及年份 Survey or data years of its rows; it speaks for these alone'),
+        ('ops', 'delivery', 'takes_out', '是否只列灭失记录 Whether its rows name records that are no more'),
         ('ops', 'delivery', 'is_dated', '有无自带日期 Whether file or folder names the date; else the run that took it'),
         ('ops', 'delivery', 'contract_hash', '约定指纹 Hash of the feed''s contract'),
         ('ops', 'delivery', 'layer', '图层或工作表 Layer or sheet'),

@@ -138,7 +138,7 @@ def test_a_file_of_no_feed_is_refused_with_what_it_lacks(tmp_path, settings):
     (tmp_path / "a.csv").write_text("甲,乙\n1,2\n", encoding="utf-8")
     with pytest.raises(SourceError) as caught:
         inspected(tmp_path / "a.csv", settings)
-    assert caught.value.code == "source.no_feed"
+    assert caught.value.code == "source.no_feed_near"
     with pytest.raises(UsageError):
         inspected(tmp_path / "none.csv", settings)
 

@@ -212,4 +212,4 @@ def test_a_control_character_leaves_the_sheet_readable(register: Register) -> No
         page = office_page(connection, contracts_of(settings), "land", SECOND_NIGHT)
     path = settings.workspace / "sheet.xlsx"
     write_sheet(page, path)
-    assert "seenhere" in pd.read_excel(path, sheet_name="纠偏", header=1)["理由"].tolist()
+    assert "seen here" in pd.read_excel(path, sheet_name="纠偏", header=1)["理由"].tolist()
