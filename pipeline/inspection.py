@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -52,6 +53,7 @@ Progress = Callable[[str, int, int | None], None]
 _SAMPLE_ROWS = 10
 _OF_LAYERS = {"geodatabase", "geopackage", "sqlite", "xlsx", "xls", "xlsb", "ods"}
 _EXAMPLES = 3
+_FEED_TABLE = re.compile(r"^\[feed\.(\w+)", re.MULTILINE)
 _LISTED = 20
 # So much of a cell tells what it is.
 _SAMPLE_LENGTH = 1_000
@@ -201,7 +203,19 @@ def draft_of(
         for part in _parts(path, limits):
             layers = reading.asked(TOP_OF, path, part.inside, limits, file=path.name)
             drafts += [_draft(part, layer, contracts, feed) for layer in layers]
-    return "\n".join(drafts)
+    return "\n".join(_each_once(drafts))
+
+
+def _each_once(drafts: list[str]) -> list[str]:
+    """Drafts of which a feed has one; those of other layers for the same feed become comments."""
+    taken: set[str] = set()
+    shown: list[str] = []
+    for draft in drafts:
+        feeds = set(_FEED_TABLE.findall(draft))
+        is_twice = bool(feeds & taken)
+        taken |= feeds
+        shown.append(re.sub("^(?=.)", "# ", draft, flags=re.MULTILINE) if is_twice else draft)
+    return shown
 
 
 def _draft(

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import SourceError
-from pipeline.feeds.encoding import dbf_encoding
+from pipeline.feeds.encoding import dbf_encoding, undecodable
 from pipeline.feeds.opened import BATCH_ROWS, RawLayer, Texts, unique_names
+from pipeline.feeds.plausibility import Found
 
 # What may stand after the last record: the end mark, and what fills the last block of a disk.
 _PADDING = b"\x1a\x00 \r\n"
@@ -69,7 +70,7 @@ def open_dbf(path: Path, texts: Texts) -> Iterator[RawLayer]:
     header = _header(path)
     reading = dbf_encoding(path, texts.declared, known=texts.known, hidden=texts.hidden)
     encoding = reading.values
-    names = [_decoded(path, column.name, reading.names) for column in header.columns]
+    names = [_name(path, column.name, reading.names) for column in header.columns]
     layer = RawLayer(
         name=path.stem,
         fields=names,
@@ -146,19 +147,29 @@ def _require_records(path: Path, header: _Header, size: int) -> None:
         raise SourceError("source.dbf_records", file=path.name, declared=header.records, found=held)
 
 
-def _decoded(path: Path, value: bytes, encoding: str) -> str:
+def _decoded(value: bytes, encoding: str) -> str:
     """One value as text; half a character at its end, cut by the width of its field, is dropped."""
+    return codecs.getincrementaldecoder(encoding)("strict").decode(value, final=False)
+
+
+def _name(path: Path, name: bytes, encoding: str) -> str:
     try:
-        return codecs.getincrementaldecoder(encoding)("strict").decode(value, final=False)
+        return _decoded(name, encoding)
     except UnicodeDecodeError as error:
-        raise SourceError("source.encoding", file=path.name, tried=encoding) from error
+        raise SourceError(
+            "source.encoding_names",
+            file=path.name,
+            field=name.decode("ascii", "replace"),
+            bytes=name.hex(" "),
+            tried=encoding,
+        ) from error
 
 
 def _batches(
     path: Path, header: _Header, encoding: str, layer: RawLayer
 ) -> Iterator[pa.RecordBatch]:
     names = unique_names(layer.fields)
-    deleted = 0
+    deleted, row = 0, 1
     left = header.records
     with path.open("rb") as handle:
         handle.seek(header.start)
@@ -178,13 +189,38 @@ def _batches(
             kept = records[records[:, 0] != ord("*")]
             deleted += count - len(kept)
             if len(kept):
-                arrays = [_column(path, kept, column, encoding) for column in header.columns]
+                arrays = [
+                    _column(kept, column, _Decoder(path, encoding, name, row))
+                    for column, name in zip(header.columns, layer.fields, strict=True)
+                ]
                 yield pa.record_batch(arrays, names=names)
+                row += len(kept)
     if deleted:
         layer.notes.append(("note.dbf_deleted", {"rows": deleted}))
 
 
-def _column(path: Path, records: npt.NDArray[np.uint8], column: _Column, encoding: str) -> pa.Array:
+@dataclass(frozen=True)
+class _Decoder:
+    """Makes text of the distinct values of a column, and says where one is none."""
+
+    path: Path
+    encoding: str
+    field: str
+    first_row: int
+
+    def __call__(self, cells: pa.DictionaryArray, kind: str) -> list[str | None]:
+        texts: list[str | None] = []
+        for place, cell in enumerate(cells.dictionary.to_pylist()):
+            try:
+                texts.append(_text(cell, kind, self.encoding))
+            except UnicodeDecodeError as error:
+                row = self.first_row + int(np.argmax(cells.indices.to_numpy() == place))
+                fault = Found(cell, row, self.field)
+                raise undecodable(self.path.name, fault, [self.encoding]) from error
+        return texts
+
+
+def _column(records: npt.NDArray[np.uint8], column: _Column, decoded: _Decoder) -> pa.Array:
     """One column of a batch as text."""
     values = np.ascontiguousarray(records[:, column.offset : column.offset + column.width])
     if column.kind in _BINARY:
@@ -198,17 +234,16 @@ def _column(path: Path, records: npt.NDArray[np.uint8], column: _Column, encodin
         digits = pc.ascii_trim_whitespace(written.cast(pa.string()))
         return pc.if_else(pc.equal(digits, ""), pa.scalar(None, pa.string()), digits)
     cells = written.dictionary_encode()
-    texts = [_text(path, cell, column.kind, encoding) for cell in cells.dictionary.to_pylist()]
-    return pc.take(pa.array(texts, pa.string()), cells.indices)
+    return pc.take(pa.array(decoded(cells, column.kind), pa.string()), cells.indices)
 
 
-def _text(path: Path, cell: bytes, kind: str, encoding: str) -> str | None:
+def _text(cell: bytes, kind: str, encoding: str) -> str | None:
     """A distinct value as text, None where the cell is empty."""
     # some programs end a text as C does and leave what was there before
     cell = cell.split(b"\0", 1)[0].strip()
     if not cell or (kind == "L" and cell == b"?") or (kind == "D" and not cell.strip(b"0")):
         return None
-    text = _decoded(path, cell, encoding)
+    text = _decoded(cell, encoding)
     if kind == "D" and len(text) == 8 and text.isascii() and text.isdigit():
         return f"{text[:4]}-{text[4:6]}-{text[6:]}"
     return text

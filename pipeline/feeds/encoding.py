@@ -41,6 +41,7 @@ __all__ = [
     "read_dbf_header",
     "shapefile_encoding",
     "text_encoding",
+    "undecodable",
 ]
 
 # Language byte of a DBF. 0x57 and 0x03 mean "the code page of whoever wrote it": no statement.
@@ -171,7 +172,7 @@ def decode_column(
             texts.append(decode_value(found, encoding))
         except UnicodeDecodeError as error:
             row = first_row + int(np.argmax(coded.indices.fill_null(-1).to_numpy() == place))
-            raise _undecodable(file, Found(found, row, field), [encoding]) from error
+            raise undecodable(file, Found(found, row, field), [encoding]) from error
     return pa.DictionaryArray.from_arrays(
         coded.indices, pa.array(texts, pa.string())
     ).dictionary_decode()
@@ -584,10 +585,18 @@ def _refusal(case: _Case, seen: Evidence) -> SourceError:
             bytes=fault.value.hex(" "),
             tried=", ".join(_shown(name) for name in tried),
         )
-    return _undecodable(case.file, fault or Found(b"", 0, _NO_FIELD), tried)
+    return undecodable(case.file, fault or Found(b"", 0, _NO_FIELD), tried)
 
 
-def _undecodable(file: str, fault: Found, tried: Sequence[str]) -> SourceError:
+def undecodable(file: str, fault: Found, tried: Sequence[str]) -> SourceError:
+    """The refusal of a file for a value that is no text.
+
+    Shape:  the file, the value with its place, and the encodings that were tried in; an error out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: none.
+    """
     at = next((i for i, byte in enumerate(fault.value) if byte > 0x7F), 0)
     try:
         decode_value(fault.value, tried[0])
@@ -744,4 +753,4 @@ def _check_whole(path: Path, encoding: str) -> None:
     except UnicodeError as error:
         found = getattr(error, "object", b"")[getattr(error, "start", 0) :][:4]
         fault = Found(bytes(found), row, _NO_FIELD)
-        raise _undecodable(path.name, fault, [encoding]) from error
+        raise undecodable(path.name, fault, [encoding]) from error

@@ -25,6 +25,9 @@ _SAFE_DIGITS = 15
 _JUDGED = 20_000
 _KINDS = {"polygon": ("Polygon", "MultiPolygon"), "point": ("Point",), "none": ()}
 _EITHER = {"Unknown", "GeometryCollection", "CurvePolygon", "MultiSurface"}
+# order of bytes, then the kind
+_WKB_START = 5
+_NO_KIND = b"\x01\x07\0\0\0"
 _PLAIN = 7  # the highest kind that every reader knows: a collection
 
 
@@ -205,7 +208,9 @@ def shapes_of(column: pa.Array) -> npt.NDArray[np.object_]:
     """
     raw = np.array(column.to_numpy(zero_copy_only=False), dtype=object)
     # codes of kinds count points with heights and measures from 1000 up
-    kind = pc.fill_null(pc.binary_slice(column, 1, 5).cast(pa.binary(4)), b"\x07\0\0\0")
+    is_whole = pc.greater_equal(pc.binary_length(column), _WKB_START)
+    kind = pc.binary_slice(pc.if_else(is_whole, column, _NO_KIND), 1, _WKB_START)
+    kind = pc.fill_null(kind.cast(pa.binary(4)), _NO_KIND[1:])
     codes = np.frombuffer(kind.buffers()[1], "<u4", len(kind), kind.offset * 4)
     codes = (codes & 0x1FFFFFFF) % 1000
     for place in np.flatnonzero(codes > _PLAIN):

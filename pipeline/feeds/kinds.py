@@ -241,25 +241,39 @@ def require_readable(path: Path, kind: Kind) -> None:
     Units:  none.
     CRS:    none.
     Errors: SourceError: source.format_<kind>; source.shapefile_incomplete (a .shp without .shx or
-            .dbf), source.shapefile_part (a part without its .shp).
+            .dbf), source.shapefile_part (a part without its .shp), source.file_special (a part is
+            a pipe or a device), source.not_text (a .csv of other bytes).
     Source: docs/sources.md, 7 (file habits): VCT, MapGIS, CAD, personal geodatabases.
     """
     if kind is Kind.SHAPEFILE:
-        missing = [s for s in (".shx", ".dbf") if not _beside(path, s)]
+        beside = _beside(path)
+        missing = [suffix for suffix in (".shx", ".dbf") if suffix not in beside]
         if missing:
             raise SourceError(
                 "source.shapefile_incomplete", file=path.name, missing=", ".join(missing)
             )
+        special = next((part for part in beside.values() if _is_special(part)), None)
+        if special is not None:
+            raise SourceError("source.file_special", file=special.name)
     if kind is Kind.UNKNOWN and path.suffix.lower() in _TABLE_NAMES:
         raise SourceError("source.not_text", file=path.name)
     if kind not in READABLE:
         raise SourceError(f"source.format_{kind.value}", file=path.name)
 
 
-def _beside(path: Path, suffix: str) -> bool:
-    """Whether a file of the same name has this suffix, in any case."""
-    wanted = (path.stem + suffix).casefold()
-    return any(other.name.casefold() == wanted for other in path.parent.iterdir())
+def _beside(path: Path) -> dict[str, Path]:
+    """What has the name of a shapefile but for its suffix, by that, in any case."""
+    stem = path.stem.casefold()
+    return {
+        other.suffix.lower(): other
+        for other in path.parent.iterdir()
+        if other.stem.casefold() == stem
+    }
+
+
+def _is_special(path: Path) -> bool:
+    """Whether opening it would wait for another program."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 # ---- Binary files -------------------------------------------------------------------------------

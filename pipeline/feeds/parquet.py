@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import shapely
 
 from pipeline.errors import SourceError
-from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer, unique_names
+from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer, require_few_columns, unique_names
 
 # GeoParquet 1.0 and 1.1: what a missing crs means.
 _DEFAULT_CRS = "OGC:CRS84"
@@ -78,15 +78,17 @@ def _unreadable(path: Path, error: Exception) -> SourceError:
 
 def _layer(path: Path, file: pq.ParquetFile) -> RawLayer:
     schema = file.schema_arrow
+    names = schema.names
+    require_few_columns(path.name, path.stem, len(names))
     metadata = schema.metadata or {}
     shapes, others = _shapes_of(path, metadata)
-    if shapes is not None and shapes.column not in schema.names:
+    if shapes is not None and shapes.column not in names:
         raise SourceError("source.unreadable", file=path.name, reason=f"no column {shapes.column}")
     left_out = {*others, *_index_columns(metadata)}
     if shapes is not None:
         left_out |= {shapes.column, *shapes.boxes}
-    columns = [i for i, name in enumerate(schema.names) if name not in left_out]
-    fields = [schema.names[i] for i in columns]
+    columns = [i for i, name in enumerate(names) if name not in left_out]
+    fields = [names[i] for i in columns]
     notes: list[tuple[str, dict[str, object]]] = []
     if others:
         notes.append(("note.parquet_other_shapes", {"columns": ", ".join(sorted(others))}))
@@ -119,7 +121,7 @@ def _shapes_of(path: Path, metadata: dict[bytes, bytes]) -> tuple[_Shapes | None
     if about.get("edges", "planar") != "planar":
         raise SourceError("source.parquet_edges", file=path.name, edges=str(about["edges"]))
     types = about.get("geometry_types", about.get("geometry_type", []))
-    listed = tuple(str(name) for name in ([types] if isinstance(types, str) else types))
+    listed = tuple(map(str, types if isinstance(types, list) else [types]))
     shapes = _Shapes(primary, encoding, _crs_text(about), listed, _boxes(about.get("covering")))
     return shapes, set(columns) - {primary}
 

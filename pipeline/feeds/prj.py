@@ -34,7 +34,7 @@ def read_prj(path: Path) -> str | None:
 def openable(path: Path) -> Iterator[Path]:
     """A path at which GDAL's bindings open a shapefile, whatever its .prj is written in.
 
-    They fail on a .prj whose names are not UTF-8; then the other files are linked to a folder
+    They fail on a .prj whose names are not UTF-8, and on one without end; then the other files are linked to a folder
     that lasts as long as the context.
 
     Shape:  the path of a .shp in; that path, or one of the same name, out.
@@ -43,16 +43,25 @@ def openable(path: Path) -> Iterator[Path]:
     Errors: OSError where no folder can be made.
     Source: docs/sources.md, 7.
     """
-    try:
-        _raw(path).decode("utf-8")
-    except UnicodeDecodeError:
-        with tempfile.TemporaryDirectory() as folder:
+    if _is_taken(_raw(path)):
+        yield path
+    else:
+        with tempfile.TemporaryDirectory(prefix="diqi-") as folder:
             for file in path.parent.iterdir():
                 if file.stem == path.stem and file.suffix.lower() != ".prj":
                     (Path(folder) / file.name).symlink_to(file.resolve())
             yield Path(folder) / path.name
-    else:
-        yield path
+
+
+def _is_taken(raw: bytes) -> bool:
+    """Whether GDAL's bindings take the text of a .prj: not too long, and UTF-8."""
+    if len(raw) == _MAX_BYTES:
+        return False
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _raw(path: Path) -> bytes:
