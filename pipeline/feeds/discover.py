@@ -166,7 +166,6 @@ def find_sources(
     for path in _files(inbox):
         try:
             require_file(path)
-            _refuse_links(inbox, path)
             named = {
                 (found.inside, found.layer, feed): (found, feed)
                 for found in _data_sets(inbox, path, contracts, limits, layers_of, faults)
@@ -186,14 +185,6 @@ def find_sources(
         if not named:
             unknown.append(path.relative_to(inbox))
     return Discovery(sources, unknown, faults)
-
-
-def _refuse_links(inbox: Path, path: Path) -> None:
-    """Refuse a file, or one that is read along with it, that lies elsewhere."""
-    home = inbox.resolve()
-    for member in (path, *_members(path)):
-        if not member.resolve().is_relative_to(home):
-            raise SourceError("source.file_link", file=member.name)
 
 
 def _refused(inbox: Path, path: Path, refusal: SourceError) -> list[_Found]:
