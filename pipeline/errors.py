@@ -6,6 +6,7 @@ rendered at the edge (``pipeline.messages``); anything that is not a ``DiqiError
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 
@@ -25,16 +26,19 @@ class DiqiError(Exception):
 
 
 def storable(value: object) -> object:
-    """A text that a file gave as it can be printed and stored: without NUL, all of it UTF-8.
+    """What a file gave as it can be printed and stored: without NUL, all of it UTF-8, no NaN.
 
-    Shape:  any value in; texts changed, also those in lists and dictionaries, any other as it was.
+    Shape:  any value in; texts and numbers that are none changed, also those in lists and
+            dictionaries, any other as it was, out.
     Units:  none.
     CRS:    none.
     Errors: none.
-    Source: PostgreSQL takes no NUL, and neither takes half a character.
+    Source: PostgreSQL takes no NUL and no half of a character, JSON (RFC 8259) no NaN.
     """
     if isinstance(value, str):
         return value.replace("\0", "\ufffd").encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "–"
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
     if isinstance(value, dict):

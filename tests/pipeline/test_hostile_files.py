@@ -6,12 +6,19 @@ import csv
 import datetime as dt
 import io
 import json
+import os
 import re
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import geopandas as gpd
@@ -22,11 +29,13 @@ import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapely
+from conftest import FIRST_NIGHT, Township
 from rich.console import Console
+from sqlalchemy import text
 
 from pipeline.errors import DiqiError, SourceError, UsageError
 from pipeline.feeds.batch import raw_batch
-from pipeline.feeds.contracts import Column, Contract, County
+from pipeline.feeds.contracts import FEEDS, Column, Contract, County
 from pipeline.feeds.discover import SourceFile
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.feeds.opening import OPEN_LAYER, TOP_OF
@@ -34,7 +43,9 @@ from pipeline.feeds.reader import Delivery
 from pipeline.inspection import Part, draft_of, inspect, inspect_file
 from pipeline.messages import both, catalogue
 from pipeline.outputs.inspection import inspection_summary, show_inspection
+from pipeline.run import load
 from pipeline.settings import Settings, settings_without_workspace
+from pipeline.steps.load_feeds import DeliveryResult
 
 DAY = dt.date(2026, 6, 30)
 FOLDERS = (
@@ -44,6 +55,7 @@ FOLDERS = (
     "ningbo-county-boundaries",
     "cn-enterprises-cixi",
 )
+SHP = (".shp", ".shx", ".dbf", ".prj")
 ATTRIBUTE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 Reader = Callable[[Path, str], list[str | None]]
 
@@ -426,3 +438,313 @@ def read_to_the_end(room: ReadingRoom, path: Path) -> None:
         contract = permissive(heading, "file" if layer["crs"] else "EPSG:4326", geometry)
         with suppress(SourceError):
             inspect(room, delivery_of(path, contract, None), "person", Part(path, path.name, "-"))
+
+
+# ---- An inbox full of them ------------------------------------------------------------------------
+
+
+def zipped(*entries: tuple[str, bytes]) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+    return held.getvalue()
+
+
+def workbook(sheet: str, shared: bytes = b"<sst/>") -> bytes:
+    """An .xlsx with one sheet, as little as a reader wants."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    relations = f'<Relationships xmlns="{package}/relationships">{{}}</Relationships>'
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
+        "_rels/.rels": relations.format(
+            f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/>'
+        ),
+        "xl/_rels/workbook.xml.rels": relations.format(
+            f'<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/>'
+            f'<Relationship Id="r2" Type="{office}/sharedStrings" Target="sharedStrings.xml"/>'
+        ),
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        '<sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}">{sheet}</worksheet>',
+    }
+    texts = [(name, text.encode()) for name, text in parts.items()]
+    return zipped(*texts, ("xl/sharedStrings.xml", shared))
+
+
+def database(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE t (ZDDM text)")
+        made.execute("PRAGMA writable_schema = 1")
+        for statement in statements:
+            made.execute(statement)
+        made.commit()
+
+
+def renamed_layer(path: Path, source: Path, layer: str, column: str) -> None:
+    """A GeoPackage as some program wrote it, its only layer and a column called otherwise."""
+    shutil.copyfile(source, path)
+    with closing(sqlite3.connect(path)) as made:
+        (table,) = made.execute("SELECT table_name FROM gpkg_contents").fetchone()
+
+        def quoted(name: str) -> str:
+            return '"' + name.replace('"', '""') + '"'
+
+        triggers = made.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (name,) in triggers:
+            made.execute(f"DROP TRIGGER {quoted(name)}")
+        made.execute("DELETE FROM gpkg_extensions")
+        made.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(column)} TEXT DEFAULT 'x'")
+        made.execute(f"ALTER TABLE {quoted(table)} RENAME TO {quoted(layer)}")
+        for known in ("gpkg_contents", "gpkg_geometry_columns", "gpkg_ogr_contents"):
+            made.execute(f"UPDATE {known} SET table_name = ?", (layer,))
+        made.commit()
+
+
+class Inbox:
+    """A county whose first night is good, and what is put beside it."""
+
+    def __init__(self, township: Township) -> None:
+        self.township = township
+        self.folder = township.settings.workspace / "inbox"
+        self.good = self.folder / FIRST_NIGHT.isoformat()
+        self.expected: dict[str, str] = {}
+        self.day = dt.date(2026, 1, 1)
+
+    def put(self, name: str, code: str, content: bytes | None = None) -> Path:
+        """A path in a folder of its own day, the content written to it where there is any."""
+        folder = self.folder / self.day.isoformat()
+        self.day += dt.timedelta(days=1)
+        folder.mkdir(parents=True)
+        path = folder / name
+        if content is not None:
+            path.write_bytes(content)
+        self.expected[path.relative_to(self.folder).as_posix()] = code
+        return path
+
+    def is_told_as(self, path: Path, name: str) -> None:
+        """The name under which a file that was put is told of."""
+        place = path.relative_to(self.folder)
+        self.expected[(place.parent / name).as_posix()] = self.expected.pop(place.as_posix())
+
+    def load(self) -> list[DeliveryResult]:
+        with suppress(SourceError):
+            return load(self.township.engine, self.township.settings, as_of=FIRST_NIGHT)
+        return []
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        with self.township.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+    def loaded(self) -> list[tuple[Any, ...]]:
+        """What was loaded of each file: the counts, and the rows that are there."""
+        return self.rows(
+            """
+            SELECT d.file, d.state, d.row_count, d.kept_count, d.quarantined_count, count(r.*)
+            FROM ops.delivery AS d LEFT JOIN ops.delivered AS r USING (delivery_id)
+            WHERE d.state <> 'refused' GROUP BY d.delivery_id ORDER BY d.file, d.feed
+            """
+        )
+
+    def refused(self) -> dict[str, str]:
+        found = self.rows(
+            "SELECT d.file, d.detail ->> 'code' FROM ops.delivery AS d WHERE d.state = 'refused'"
+        )
+        return dict(found)
+
+    def contents(self) -> dict[str, int]:
+        """The number of contents of each feed."""
+        return {feed: self.rows(f"SELECT count(*) FROM raw.{feed}")[0][0] for feed in FEEDS}
+
+
+def harm(inbox: Inbox, tmp_path: Path) -> None:
+    """Fill an inbox with what no office should send."""
+    shapes = {suffix: (inbox.good / f"DLTB{suffix}").read_bytes() for suffix in SHP}
+    as_zip = [(f"DLTB{suffix}", data) for suffix, data in shapes.items()]
+
+    def shapefile(code: str, **changes: bytes | None) -> None:
+        path = inbox.put("DLTB.shp", code)
+        for suffix, data in shapes.items():
+            changed = changes.get(suffix[1:], data)
+            if changed is not None:
+                path.with_suffix(suffix).write_bytes(changed)
+
+    shapefile("source.shapefile_cut", shp=shapes[".shp"][:-20])
+    shapefile("source.shapefile_incomplete", shx=None)
+    shapefile("source.dbf_records", dbf=shapes[".dbf"][:4] + b"\xff" * 4 + shapes[".dbf"][8:])
+    shapefile("source.format_unknown", shp=b"\x07" * 500)
+    huge = shapes[".shx"][:100] + struct.pack(">ii", 2**31 - 1, 2**30) + shapes[".shx"][108:]
+    shapefile("source.shapefile_cut", shx=huge)
+    far = "<sheetData><row r='1048576'><c r='XFD1048576' t='inlineStr'><is><t>x</t></is></c></row>"
+    inbox.put("企业名录.xlsx", "source.too_large", workbook(f"{far}</sheetData>"))
+    many = b"<sst>" + b"<si><t>" * 400_000_00 + b"</sst>"
+    assert len(many) > 1 << 28
+    inbox.put("企业名录.xlsx", "source.workbook_too_large", workbook("", many))
+    entity = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "y">]><sst>&x;</sst>'
+    inbox.put("企业名录.xlsx", "source.workbook_entities", workbook("", entity.encode()))
+    inbox.put(
+        "企业名录.xls", "source.format_html", b"<html><table><tr><td>1</td></tr></table></html>"
+    )
+    inbox.put("ZD.gpkg", "source.unreadable", b"SQLite format 3\0" + b"\x10" * 5_000)
+    database(
+        inbox.put("ZD.sqlite", "source.database_link"),
+        "INSERT INTO sqlite_master VALUES ('table', 'p', 'p', 0, "
+        "'CREATE/**/VIRTUAL TABLE p USING VirtualText(''/etc/passwd'', utf8)')",
+    )
+    database(
+        inbox.put("ZD.sqlite", "source.database_view"),
+        "CREATE VIEW v AS SELECT ogr_geocode('x') AS ZDDM FROM t",
+    )
+    path = inbox.put("ZD.gpkg", "source.database_open")
+    shutil.copyfile(inbox.good / "建筑物.gpkg", path)
+    path.with_name("ZD.gpkg-wal").write_bytes(b"\x37\x7f\x06\x82" + bytes(4096))
+    inbox.put(
+        "ZD.geojson", "source.unreadable", b'{"type":"FeatureCollection","features":' + b"[" * 9_000
+    )
+    inbox.put("ZD.kml", "source.format_kml", b"<?xml version='1.0'?><kml><Document/></kml>")
+    inbox.put("ZD.gdb", "source.format_folder").mkdir()
+    os.mkfifo(inbox.put("ZD.geojson", "source.file_special"))
+    inbox.put("企业名录.csv", "source.file_link").symlink_to("/etc/passwd")
+    inbox.put("企业名录.csv", "source.file_special").symlink_to("/dev/zero")
+    inbox.put("企业名录.csv", "source.file_unreadable").symlink_to("/nonexistent/enterprises.csv")
+    path = inbox.put("企业名录.csv", "source.file_unreadable")
+    path.symlink_to(path)
+    inbox.put("企业名录.csv", "source.not_text", b"a,b\n\0\1\2,3\n")
+    wide = ",".join(f"c{i}" for i in range(20_000))
+    inbox.put("企业名录.csv", "source.too_many_columns", f"{wide}\n{wide}".encode())
+    inbox.put("DLTB.zip", "source.archive_unsafe", zipped(*as_zip, ("../../evil.sh", b"x")))
+    inbox.put("DLTB.zip", "source.archive_nested", zipped(("DLTB.zip", zipped(*as_zip))))
+    blanks = b'{"type":"FeatureCollection","features":[' + b" " * (200 << 20)
+    path = inbox.put("DLTB.zip", "source.archive_ratio", zipped(("DLTB.geojson", blanks)))
+    inbox.is_told_as(path, "DLTB.zip/DLTB.geojson")
+    inbox.put("DLTB.zip", "source.archive_damaged", zipped(*as_zip)[:-100])
+    entries = [(f"{i}.csv", b"a,b\n1,2\n") for i in range(10_001)]
+    inbox.put("DLTB.zip", "source.archive_too_many_entries", zipped(*entries))
+    raw = os.fsdecode("企业名录.xlsx".encode("gbk"))
+    path = inbox.put(raw, "source.file_name", (inbox.good / "企业名录.xlsx").read_bytes())
+    inbox.is_told_as(path, "企业名录.xlsx")
+    # what is of no feed is no delivery, and does not stop one
+    for name in (
+        "$(rm -rf x).csv",
+        "a\nb.csv",
+        "[red]x[/].xlsx",
+        "; DROP TABLE ops.delivery; --.dbf",
+    ):
+        (inbox.folder / name).parent.mkdir(exist_ok=True)
+        (inbox.folder / name).write_bytes(b"x")
+    os.mkfifo(inbox.folder / "pipe")
+
+
+@pytest.fixture
+def inbox(make_township: Callable[..., Township]) -> Inbox:
+    township = make_township(has_run=False)
+    limits = township.settings.limits.model_copy(
+        update={"memory_mib": 300, "seconds": 30, "max_workbook_bytes": 1 << 28}
+    )
+    township.settings = township.settings.model_copy(update={"limits": limits})
+    return Inbox(township)
+
+
+@pytest.mark.slow
+def test_bad_files_are_recorded_and_good_ones_loaded(inbox: Inbox, tmp_path: Path) -> None:
+    assert len(inbox.load()) > 8
+    good, contents = inbox.loaded(), inbox.contents()
+    assert {row[1] for row in good} == {"loaded"}
+    with inbox.township.engine.begin() as connection:
+        connection.execute(text("TRUNCATE ops.delivery CASCADE"))
+        for feed in FEEDS:
+            connection.execute(text(f"TRUNCATE raw.{feed} CASCADE"))
+    harm(inbox, tmp_path)
+    for _ in range(2):
+        inbox.load()
+        assert inbox.refused() == inbox.expected
+        assert inbox.loaded() == good
+        assert inbox.contents() == contents
+    codes = inbox.rows(
+        "SELECT detail ->> 'code', detail -> 'params' FROM ops.delivery WHERE state = 'refused'"
+    )
+    for code, params in codes:
+        assert_told(SourceError(code, **params))
+    assert not Path("/evil.sh").exists()
+
+
+@pytest.mark.slow
+def test_a_run_over_bad_files_ends_in_words(inbox: Inbox, tmp_path: Path) -> None:
+    harm(inbox, tmp_path)
+    environment = {**os.environ, "DIQI_DATABASE_URL": inbox.township.dsn, "TMPDIR": str(tmp_path)}
+    for command in ("load", "run"):
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", command, "--as-of", FIRST_NIGHT.isoformat()],
+            cwd=inbox.township.settings.workspace,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=500,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 4, said
+        assert "错误：" in said
+        assert "error: " in said
+        assert "Traceback" not in said
+    assert list(tmp_path.glob("diqi-*")) == []
+
+
+@pytest.mark.slow
+def test_names_are_shown_and_not_acted_upon(inbox: Inbox) -> None:
+    """What a terminal, a table or SQL would take for a sign in a name is printed as it is."""
+    folder = inbox.folder / "[red]" / "x[" / "]$(id)%s{y}'; --"
+    shutil.copytree(inbox.good, folder)
+    shutil.rmtree(inbox.good)
+    (inbox.folder / "[/]").mkdir()
+    (inbox.folder / "[" / "bold]").mkdir(parents=True)
+    for name in ("[/]/what.bin", "[/bold].xyz", "\x1b[31mred\n.xyz"):
+        (inbox.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (inbox.folder / name).write_bytes(b"\1\2")
+    environment = {**os.environ, "DIQI_DATABASE_URL": inbox.township.dsn, "COLUMNS": "400"}
+    for words in (["load"], ["run"], ["status"], ["history", "--deliveries"]):
+        day = ["--as-of", FIRST_NIGHT.isoformat()] if words[0] in {"load", "run"} else []
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", *words, *day],
+            cwd=inbox.township.settings.workspace,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said
+        assert "\x1b[31m" not in said
+        if words != ["status"]:
+            assert "x[/]$(id)%s{y}'; --" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "layer",
+    [
+        '"; DROP TABLE raw.footprint; --',
+        "a'b%s:x{y}*[z]?",
+        "建" * 80,
+        "a\nb",
+        "/etc/passwd",
+        "../x",
+    ],
+)
+def test_odd_names_of_layers_and_columns_do_no_harm(inbox: Inbox, layer: str) -> None:
+    folder = inbox.folder / "2026-06-29"
+    folder.mkdir()
+    column = f'{layer}"); DELETE FROM ops.delivery; --'
+    renamed_layer(folder / "建筑物.gpkg", inbox.good / "建筑物.gpkg", layer, column)
+    (inbox.good / "建筑物.gpkg").unlink()
+    found = {(one.source.feed, one.state): one for one in inbox.load()}
+    assert found["footprint", "loaded"].quarantined_count == 0
+    named = inbox.rows("SELECT layer FROM ops.delivery WHERE feed = 'footprint'")
+    assert named == [(layer,)]
+    extra = inbox.rows("SELECT DISTINCT extra ->> 'x' FROM raw.footprint")
+    assert len(extra) == 1
+    keys = inbox.rows("SELECT DISTINCT k FROM raw.footprint, jsonb_object_keys(extra) AS k")
+    assert (column,) in keys
+    assert len(inbox.rows("SELECT 1 FROM raw.footprint")) > 0
