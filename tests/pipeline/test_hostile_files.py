@@ -606,7 +606,7 @@ def harm(inbox: Inbox, tmp_path: Path) -> None:
     inbox.put("ZD.kml", "source.format_kml", b"<?xml version='1.0'?><kml><Document/></kml>")
     inbox.put("ZD.gdb", "source.format_folder").mkdir()
     os.mkfifo(inbox.put("ZD.geojson", "source.file_special"))
-    inbox.put("企业名录.csv", "source.file_link").symlink_to("/etc/passwd")
+    inbox.put("企业名录.csv", "source.column_missing").symlink_to("/etc/passwd")
     inbox.put("企业名录.csv", "source.file_special").symlink_to("/dev/zero")
     inbox.put("企业名录.csv", "source.file_unreadable").symlink_to("/nonexistent/enterprises.csv")
     path = inbox.put("企业名录.csv", "source.file_unreadable")
