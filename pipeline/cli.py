@@ -27,7 +27,7 @@ from rich.progress import (
 )
 
 from pipeline.errors import DiqiError, UsageError
-from pipeline.messages import both
+from pipeline.messages import both, shown
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -130,7 +130,7 @@ class _Progress:
             self._bar.update(self._task, description=name, completed=rows, total=total)
         elif rows == 0:
             size = "" if total is None else f" ({total} rows)"
-            log.print(f"load {name}{size}", highlight=False, soft_wrap=True)
+            log.print(f"load {name}{size}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -139,7 +139,8 @@ def _progress() -> Iterator[_Progress]:
         yield _Progress(None)
         return
     columns = (
-        TextColumn("{task.description}"),
+        # names of files: a bracket in them is no markup
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -151,7 +152,7 @@ def _progress() -> Iterator[_Progress]:
 
 def _tell_unknown(file: str) -> None:
     log.print(
-        f"- 未识别的文件 unknown file: {file}",
+        f"- 未识别的文件 unknown file: {shown(file)}",
         style="yellow",
         markup=False,
         highlight=False,
@@ -166,7 +167,12 @@ def _told(sheets: Callable[[], list[Path]]) -> Iterator[None]:
         yield
     finally:
         for path in sheets():
-            log.print(f"退回修改 for the office to mend: {path}", highlight=False, soft_wrap=True)
+            log.print(
+                f"退回修改 for the office to mend: {path}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
 
 
 def _print_json(value: object) -> None:
@@ -192,8 +198,12 @@ def init(
 
     create_workspace(folder.resolve(), code=code, name=name, crs=crs)
     load_settings(folder.resolve())
-    console.print(f"{folder}/inbox/ 放入来件，然后 diqi run -w {folder}", highlight=False)
-    console.print(f"put the deliveries into {folder}/inbox/, then: diqi run -w {folder}")
+    console.print(
+        f"{folder}/inbox/ 放入来件，然后 diqi run -w {folder}", markup=False, highlight=False
+    )
+    console.print(
+        f"put the deliveries into {folder}/inbox/, then: diqi run -w {folder}", markup=False
+    )
 
 
 @app.command()
@@ -219,8 +229,8 @@ def generate(
         _print_json(made._asdict())
         return
     console.print(f"规模 scale {made.scale:g}, 种子 seed {made.seed}", highlight=False)
-    console.print(f"来件 deliveries: {made.inbox}", highlight=False)
-    console.print(f"真值 truth: {made.truth}", highlight=False)
+    console.print(f"来件 deliveries: {made.inbox}", markup=False, highlight=False)
+    console.print(f"真值 truth: {made.truth}", markup=False, highlight=False)
 
 
 @app.command()
@@ -289,9 +299,11 @@ def load(
         action = "withdraw" if withdraw is not None else "release"
         number = withdraw if withdraw is not None else release
         file, held = change_delivery(engine, number or 0, action)
-        console.print(f"{action}: {file} (diqi run 后生效 takes effect with the next diqi run)")
+        line = f"{action}: {file} (diqi run 后生效 takes effect with the next diqi run)"
+        console.print(line, markup=False)
         for other in held:
-            console.print(f"held: {other} (以其为基础的变更一并暂缓 its changes stand on it)")
+            line = f"held: {other} (以其为基础的变更一并暂缓 its changes stand on it)"
+            console.print(line, markup=False)
         return
     with (
         _told(lambda: sheets),
@@ -442,7 +454,7 @@ def correct(
         _print_json(entered)
         return
     for line in both("correct.entered" if entered["is_new"] else "correct.known", entered):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -483,9 +495,9 @@ def rollback(
     assert result.rollback is not None  # noqa: S101 - what this run was
     for code, params in rollback_messages(result.rollback):
         for line in both(code, params):
-            console.print(f"- {line}", highlight=False, soft_wrap=True)
+            console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
     for name, path in paths.items():
-        console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
+        console.print(f"{name}: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _run(
@@ -539,7 +551,7 @@ def _run(
             out.show_steps(console, summary["steps"])
             out.show_changes(console, summary["change"])
             console.print("试运行，未作任何改动 dry run: nothing was changed")
-            console.print(f"report: {drafts[-1]}", highlight=False, soft_wrap=True)
+            console.print(f"report: {drafts[-1]}", markup=False, highlight=False, soft_wrap=True)
         raise_if_stopped(result)
         return
     paths = write_files(engine, settings, result)
@@ -554,7 +566,7 @@ def _run(
     out.show_changes(console, summary["change"])
     for code, params in gate_messages(result):
         for line in both(code, params):
-            console.print(f"- {line}", style="yellow", highlight=False)
+            console.print(f"- {line}", style="yellow", markup=False, highlight=False)
     out.show_seats(console, status["seats"])
     out.show_coverage(console, status["coverage"])
     for feed in result.missing_feeds:
@@ -565,7 +577,7 @@ def _run(
     if result.written == 0:
         console.print("没有变化 nothing changed")
     for name, path in paths.items():
-        console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
+        console.print(f"{name}: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -712,7 +724,7 @@ def report(
     with _shown(settings, as_of, year) as (connection, moment):
         messages = write_report_of(connection, settings, path, moment)
     _say(messages)
-    console.print(f"report: {path}", highlight=False, soft_wrap=True)
+    console.print(f"report: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -734,13 +746,13 @@ def export(
     with _shown(_settings(workspace), as_of, year) as (connection, moment):
         messages = write_export(connection, output, moment)
     _say(messages)
-    console.print(f"geopackage: {output}", highlight=False, soft_wrap=True)
+    console.print(f"geopackage: {output}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _say(messages: list[tuple[str, dict[str, object]]]) -> None:
     for code, params in messages:
         for line in both(code, params):
-            console.print(f"- {line}", highlight=False, soft_wrap=True)
+            console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -810,7 +822,7 @@ def office_sheet(
         page = office_page(connection, contracts_of(settings), office, day)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_sheet(page, path)
-    console.print(f"sheet: {path}", highlight=False, soft_wrap=True)
+    console.print(f"sheet: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 @office_app.command("answer")
@@ -878,7 +890,7 @@ def server_status(workspace: Workspace = None, as_json: AsJson = False) -> None:
         _print_json(found)
         return
     for name, value in found.items():
-        console.print(f"{name}: {value}", highlight=False, soft_wrap=True)
+        console.print(f"{name}: {value}", markup=False, highlight=False, soft_wrap=True)
 
 
 @server_app.command("dsn")

@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.errors import SourceError
 
 # Signs by which GDAL's bindings tell an archive, a query or parameters, and what ends a line.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TAKEN_APART = re.compile(r"[!;?\\\x00-\x1f\x7f]")
 
 
@@ -80,15 +81,16 @@ def unreadable_file(path: Path, error: OSError) -> SourceError:
 
 
 def readable_name(name: str) -> str:
-    """A name as its writer meant it: bytes that are no UTF-8 are GBK.
+    """A name as its writer meant it: bytes that are no UTF-8 are GBK, control characters are shown.
 
-    Shape:  a name as the system gives it in; a text that can be stored out.
+    Shape:  a name as the system gives it in; a text that can be stored and printed out.
     Units:  none.
     CRS:    none.
     Errors: none.
     Source: as ``zipread.entry_name``.
     """
-    return os.fsencode(name).decode("gb18030", "replace") if _is_raw(name) else name
+    text = os.fsencode(name).decode("gb18030", "replace") if _is_raw(name) else name
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _is_raw(name: str) -> bool:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.errors import storable
 from pipeline.outputs.report import mu, pct
 from pipeline.outputs.tables import read_codes
 
@@ -296,11 +297,13 @@ def _has_width() -> bool:
 
 
 def plain(value: object) -> object:
-    """A value as JSON keeps it: exact decimals and dates as text."""
+    """A value as JSON keeps it: exact decimals and dates as text, names of files as UTF-8."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return storable(value)
+    if value is None or isinstance(value, bool | int | float):
         return value
     return format(value, "f") if isinstance(value, Decimal) else str(value)

@@ -698,14 +698,21 @@ def test_names_are_shown_and_not_acted_upon(inbox: Inbox) -> None:
     folder = inbox.folder / "[red]" / "x[" / "]$(id)%s{y}'; --"
     shutil.copytree(inbox.good, folder)
     shutil.rmtree(inbox.good)
-    (inbox.folder / "[/]").mkdir()
-    (inbox.folder / "[" / "bold]").mkdir(parents=True)
-    for name in ("[/]/what.bin", "[/bold].xyz", "\x1b[31mred\n.xyz"):
+    raw = os.fsdecode("地类.bin".encode("gbk"))
+    for name in ("[/]/what.bin", "[/bold].xyz", "\x1b[31mred\n.xyz", raw):
         (inbox.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (inbox.folder / name).write_bytes(b"\1\2")
     environment = {**os.environ, "DIQI_DATABASE_URL": inbox.township.dsn, "COLUMNS": "400"}
-    for words in (["load"], ["run"], ["status"], ["history", "--deliveries"]):
-        day = ["--as-of", FIRST_NIGHT.isoformat()] if words[0] in {"load", "run"} else []
+    commands = (
+        ["load"],
+        ["run"],
+        ["run", "--json"],
+        ["nightly"],
+        ["status"],
+        ["history", "--deliveries"],
+    )
+    for words in commands:
+        day = ["--as-of", FIRST_NIGHT.isoformat()] if words[0] in {"load", "run", "nightly"} else []
         done = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *words, *day],
             cwd=inbox.township.settings.workspace,
@@ -717,7 +724,7 @@ def test_names_are_shown_and_not_acted_upon(inbox: Inbox) -> None:
         said = done.stdout + done.stderr
         assert done.returncode == 0, said
         assert "\x1b[31m" not in said
-        if words != ["status"]:
+        if words[0] in {"load", "history"}:
             assert "x[/]$(id)%s{y}'; --" in said
 
 
