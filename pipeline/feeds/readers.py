@@ -8,6 +8,9 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline.errors import SourceError
 from pipeline.feeds.archive import extracted, members
 from pipeline.feeds.batch import OpenLayer
@@ -17,9 +20,10 @@ from pipeline.feeds.databases import check_database
 from pipeline.feeds.dbf_table import open_dbf
 from pipeline.feeds.discover import matching_feeds
 from pipeline.feeds.drawing import open_drawing
+from pipeline.feeds.encoding import check_texts
 from pipeline.feeds.fit import as_text, fit
 from pipeline.feeds.geojson import readable_geojson
-from pipeline.feeds.headings import known_headings, personal_headings
+from pipeline.feeds.headings import known_headings, normalise_heading, personal_headings
 from pipeline.feeds.kinds import WORKBOOKS, Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
 from pipeline.feeds.opened import RawLayer, Texts, require_few_columns
@@ -31,9 +35,12 @@ from pipeline.feeds.vector import layers_of, open_vector
 from pipeline.feeds.workbook import check_workbook
 
 _TOP_ROWS = 200
+_JUDGED_TEXTS = 200
 _ONE_FILE = {Kind.GEOPACKAGE, Kind.SQLITE}
 _DATABASES = {Kind.GEODATABASE, *_ONE_FILE}
 _GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
+# Formats whose text is UTF-8, whatever it was before.
+_UNPROVED = WORKBOOKS | _DATABASES | _GEOJSON | {Kind.PARQUET, Kind.GEOPARQUET}
 
 
 @contextmanager
@@ -50,9 +57,32 @@ def open_layer(opening: Opening) -> Iterator[OpenLayer]:
         kind = kind_of(path)
         require_readable(path, kind)
         with _of_kind(path, kind, opening) as layer:
+            if kind in _UNPROVED:
+                layer.batches = _not_misread(
+                    layer.batches, layer.headings, opening.contract, path.name
+                )
             if opening.seal is not None:
                 layer.batches = sealed(layer.batches, context_of(layer, opening.seal))
             yield layer
+
+
+def _not_misread(
+    batches: Iterator[pa.RecordBatch], headings: list[str], contract: Contract, file: str
+) -> Iterator[pa.RecordBatch]:
+    """The batches of a layer whose text is UTF-8 by its format; it may have been misread before.
+
+    Judged by some texts of each column of the first batch, those of persons left out.
+    """
+    hidden = {normalise_heading(heading) for heading in personal_headings(contract)}
+    for number, batch in enumerate(batches):
+        if number == 0:
+            texts: list[str] = []
+            for i, heading in enumerate(headings):
+                if normalise_heading(heading) not in hidden:
+                    distinct = pc.unique(pc.drop_null(batch.column(f"c{i}")))
+                    texts += distinct.slice(0, _JUDGED_TEXTS).to_pylist()
+            check_texts(file, texts)
+        yield batch
 
 
 @contextmanager

@@ -410,3 +410,17 @@ def test_real_townships_of_hsinchu():
     rows, shapes, _ = read(path, contract, County("10004", "EPSG:3826"))
     assert len(rows) == 13
     assert 1.3e9 < shapely.area(shapes).sum() < 1.5e9
+
+
+def test_text_that_was_misread_before_it_came_is_refused(tmp_path, contracts):
+    """A GeoPackage is in UTF-8; what was put into it had been UTF-8 read as GBK."""
+    places = [f"慈溪市浒山街道工业路{n}号青岚纺织厂" for n in range(30)]
+    shapes = [box(X + 40 * n, Y, X + 40 * n + 40, Y + 50) for n in range(30)]
+    path = tmp_path / "宗地.gpkg"
+    pyogrio.write_dataframe(parcels(shapes=shapes, 坐落=places), path)
+    assert read(path, contracts["parcel"])[0]["坐落"].tolist() == places
+    garbled = [place.encode().decode("gb18030", "replace") for place in places]
+    path.unlink()
+    pyogrio.write_dataframe(parcels(shapes=shapes, 坐落=garbled), path)
+    error = refusal(path, contracts["parcel"])
+    assert error.code in {"source.garbled", "source.destroyed"}
