@@ -298,7 +298,8 @@ def choose_feed(
     nearest: tuple[int, str, str] = (0, "", "")
     headings_found: list[str] = []
     for layer in room.asked(TOP_OF, part.path, part.inside, limits, file=part.shown):
-        headings_found += [names[0] for names in layer["headings"][0][:_LISTED] if names[0]]
+        if layer["has_fields"]:
+            headings_found += [names[0] for names in layer["headings"][0][:_LISTED] if names[0]]
         for feed, contract in contracts.items():
             if contract.geometry_required and not layer["has_geometry"]:
                 continue
@@ -309,11 +310,7 @@ def choose_feed(
                 elif match.score > nearest[0]:
                     nearest = (match.score, feed, missing_in_words(contract, match))
     if not fitting:
-        score, feed, missing = nearest
-        if score == 0:
-            found = ", ".join(map(hide_person_numbers, headings_found[:_LISTED])) or "-"
-            raise SourceError("source.no_feed_near", file=part.shown, found=found)
-        raise SourceError("source.no_feed", file=part.shown, feed=feed, missing=missing)
+        raise _of_no_feed(part.shown, nearest, headings_found)
     most = max(fitting.values())
     return [feed for feed, score in fitting.items() if score == most], "headings"
 
@@ -322,6 +319,14 @@ def _names_its_key(contract: Contract, match: Match) -> bool:
     """Whether headings name what identifies a record; any shapes could be buildings without numbers."""
     leaves = {leaf for name in contract.key for leaf in _leaves(contract, name)}
     return not leaves.isdisjoint(match.positions)
+
+
+def _of_no_feed(file: str, nearest: tuple[int, str, str], headings: list[str]) -> SourceError:
+    score, feed, missing = nearest
+    if score:
+        return SourceError("source.no_feed", file=file, feed=feed, missing=missing)
+    found = ", ".join(map(hide_person_numbers, headings[:_LISTED])) or "–"
+    return SourceError("source.no_feed_near", file=file, found=found)
 
 
 def inspect(

@@ -25,8 +25,15 @@ _OWN_DATA = frozenset(
         "virtualknn2",
     ]
 )
-_COMMENT = re.compile(r"/\*.*?(\*/|$)|--[^\n]*", re.DOTALL)
-_MODULE = re.compile(r"\sUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
+# What SQL consists of; space and comments part the others.
+_WORDS = re.compile(
+    r"""
+    (?P<between> \s+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
+    | (?P<word> "(?:[^"]|"")*" | '(?:[^']|\'\')*' | `(?:[^`]|``)*` | \[[^\]]*\] | \w+ | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_CREATION = re.compile(r"create virtual table (?:if not exists )?\S+ using (\S+)")
 _REASON_LENGTH = 100
 
 
@@ -70,12 +77,20 @@ def _require_own_data(path: Path, database: sqlite3.Connection) -> None:
         "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND coalesce(rootpage, 0) = 0"
     )
     for name, sql in found:
-        match = _MODULE.search(_COMMENT.sub(" ", str(sql)))
-        module = "-" if match is None else match[1]
-        if module.lower() not in _OWN_DATA:
+        module = _module_of(str(sql))
+        if module not in _OWN_DATA:
             raise SourceError(
                 "source.database_link", file=path.name, layer=str(name), module=module
             )
+
+
+def _module_of(sql: str) -> str:
+    """Whose rows a virtual table shows, ``-`` where its text is none that SQLite writes."""
+    words = [match["word"] for match in _WORDS.finditer(sql) if match["word"]]
+    # what is quoted is one word, whatever it holds
+    plain = " ".join(re.sub(r"\s", "_", word.strip("\"'`[]")) or "_" for word in words).lower()
+    match = _CREATION.match(plain)
+    return "-" if match is None else match[1]
 
 
 def _require_own_views(path: Path, database: sqlite3.Connection) -> None:

@@ -36,6 +36,8 @@ from pipeline.feeds.workbook import check_workbook
 
 _TOP_ROWS = 200
 _JUDGED_TEXTS = 200
+# So much of a cell tells what it is.
+_CELL_START = 1_000
 _ONE_FILE = {Kind.GEOPACKAGE, Kind.SQLITE}
 _DATABASES = {Kind.GEODATABASE, *_ONE_FILE}
 _GEOJSON = {Kind.GEOJSON, Kind.GEOJSON_ARRAY, Kind.GEOJSON_LINES}
@@ -173,8 +175,9 @@ def top_of(path: Path, inside: str | None, limits: Limits) -> list[dict[str, Any
     """The layers or sheets of a file, with what may be their headings and their first rows.
 
     Shape:  a file in; of each layer ``name``, ``has_geometry``, ``geometry_type``, ``crs``,
-            ``encoding``, ``headings`` (candidates: the names of each column) and ``rows`` (texts, at
-            most 200) out.
+            ``encoding``, ``headings`` (candidates: the names of each column), ``has_fields`` (they are
+            names for certain), ``ends`` (the last line of each candidate) and ``rows`` (texts, at
+            most 200, each cut to 1,000 characters) out.
     Units:  none.
     CRS:    as delivered.
     Errors: SourceError of the reader.
@@ -196,8 +199,10 @@ def top_of(path: Path, inside: str | None, limits: Limits) -> list[dict[str, Any
                     "headings": [
                         [list(one) for one in names] for _, names in header_candidates(lines)
                     ],
+                    # the first line of a table may be no headings at all, but a record
+                    "has_fields": False,
                     "ends": [last for last, _ in header_candidates(lines)],
-                    "rows": rows,
+                    "rows": [list(map(_start, row)) for row in rows],
                 }
                 for name, encoding, lines, rows in sheets_of(file, kind, _TOP_ROWS)
             ]
@@ -220,6 +225,11 @@ def _top(path: Path, kind: Kind, limits: Limits, name: str | None) -> dict[str, 
             "crs": raw.crs,
             "encoding": raw.encoding,
             "headings": [[[name] for name in raw.fields]],
+            "has_fields": True,
             "ends": [-1],
-            "rows": [list(row) for row in zip(*columns, strict=True)],
+            "rows": [list(map(_start, row)) for row in zip(*columns, strict=True)],
         }
+
+
+def _start(cell: str | None) -> str | None:
+    return None if cell is None else cell[:_CELL_START]

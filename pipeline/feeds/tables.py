@@ -43,6 +43,9 @@ _SNIFFED = 65_536
 _SAYS_1904 = re.compile(rb"date1904\s*=\s*[\"'](1|true)[\"']", re.IGNORECASE)
 _SEPARATORS = ",;\t|，"
 _CELL_LIMIT = 10_000_000
+# Put behind the last line of a text; no program writes it.
+_END = "\x1c\x1d\x1e\x1f"
+_FEW_CELLS = 3
 _TOTAL = re.compile(r"(合计|小计|总计|共计|累计|本页合计|TOTAL)[:：]?", re.IGNORECASE)
 _NOTE = re.compile(
     r"(注|备注|说明|填表说明|填表人|制表人|制表|审核人?|填报单位|填报人)[:：0-9一二三].*"
@@ -74,7 +77,8 @@ def open_table(path: Path, kind: Kind, contract: Contract) -> Iterator[OpenLayer
     Units:  a unit in a heading's brackets, or in a line of units below it, is kept with its column.
     CRS:    none (no geometry).
     Errors: SourceError: source.unreadable, source.layer_unclear, source.encoding…,
-            source.column_missing, source.no_geometry, source.empty.
+            source.column_missing, source.no_geometry, source.empty, source.too_many_columns,
+            source.csv_quote (a quote without its other one).
     Source: docs/sources.md, 7 (file habits).
     """
     with _reading(path):
@@ -117,7 +121,32 @@ def _lines(path: Path, encoding: str) -> Iterator[Iterator[list[str]]]:
         sample = handle.read(_SNIFFED)
         handle.seek(0)
         csv.field_size_limit(_CELL_LIMIT)
-        yield csv.reader(handle, delimiter=_separator(sample))
+        separator = _separator(sample)
+        usual = max(map(len, _sampled(sample, separator)), default=0)
+        rows = csv.reader(chain(handle, [_END]), delimiter=separator)
+        yield _whole_lines(path, rows, separator, usual)
+
+
+def _whole_lines(
+    path: Path, rows: Iterator[list[str]], separator: str, usual: int
+) -> Iterator[list[str]]:
+    """The lines up to the mark behind the last; a quote without its other one would swallow it.
+
+    It swallows all lines up to the next quote: then a line that is a record stands in a cell.
+    """
+    for number, row in enumerate(rows, start=1):
+        if row == [_END]:
+            return
+        is_open = bool(row) and row[-1].endswith(_END)
+        if is_open or any(_holds_record(cell, separator, usual) for cell in row if "\n" in cell):
+            raise SourceError("source.csv_quote", file=path.name, row=number)
+        yield row
+
+
+def _holds_record(cell: str, separator: str, usual: int) -> bool:
+    """Whether a whole line within a cell has as many cells as the lines of the file."""
+    inner = cell.split("\n")[1:-1]
+    return usual >= _FEW_CELLS and any(line.count(separator) >= usual - 1 for line in inner)
 
 
 def sheets_of(
@@ -165,12 +194,12 @@ def _visible(book: python_calamine.CalamineWorkbook) -> list[str]:
 
 def _separator(sample: str) -> str:
     """The separator of a CSV file: the one that makes most cells of its first lines."""
+    return max(_SEPARATORS, key=lambda separator: sum(map(len, _sampled(sample, separator))))
 
-    def cells(separator: str) -> int:
-        rows = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
-        return sum(len(row) for row in islice(rows, _SEARCHED_ROWS))
 
-    return max(_SEPARATORS, key=cells)
+def _sampled(sample: str, separator: str) -> list[list[str]]:
+    rows = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
+    return list(islice(rows, _SEARCHED_ROWS))
 
 
 def _sheet(

@@ -181,3 +181,90 @@ def test_a_damaged_memory_is_no_memory(tmp_path, content):
     (tmp_path / "hashes.json").write_text(content, encoding="utf-8")
     hashes = ContentHashes(tmp_path / "hashes.json")
     assert hashes(tmp_path / "DLTB.shp") == content_hash(tmp_path / "DLTB.shp")
+
+
+def refusals(inbox: Path, contracts) -> dict[str, tuple[str, str]]:
+    return {
+        s.name: (s.feed, s.refusal.code)
+        for s in find_sources(inbox, contracts, limits=LIMITS).sources
+        if s.refusal is not None
+    }
+
+
+def test_what_is_no_file_of_the_inbox_is_refused_unread(tmp_path, contracts):
+    inbox = tmp_path / "inbox"
+    put(inbox, "2026-01-01/企业名录.csv", "2026-01-06/within.csv")
+    day = [inbox / f"2026-01-0{n}" for n in range(7)]
+    for folder in day[3:]:
+        folder.mkdir(exist_ok=True)
+    os.mkfifo(day[3] / "企业名录.csv")
+    (day[4] / "企业名录.csv").symlink_to("nowhere")
+    (day[6] / "企业名录.csv").symlink_to("within.csv")
+    assert refusals(inbox, contracts) == {
+        "2026-01-03/企业名录.csv": ("enterprise", "source.file_special"),
+        "2026-01-04/企业名录.csv": ("enterprise", "source.file_unreadable"),
+    }
+    names = [name for name, *_ in found(inbox, contracts)]
+    assert "2026-01-01/企业名录.csv" in names
+    assert "2026-01-06/企业名录.csv" in names
+
+
+def test_an_inbox_may_be_a_link_itself(tmp_path, contracts):
+    put(tmp_path / "share", "DLTB.shp")
+    (tmp_path / "inbox").symlink_to(tmp_path / "share")
+    assert refusals(tmp_path / "inbox", contracts) == {}
+    assert len(found(tmp_path / "inbox", contracts)) == 1
+
+
+def test_a_name_in_gbk_is_read_to_tell_whose_it_is(tmp_path, contracts):
+    put(tmp_path, os.fsdecode("2026-01-01/企业名录.csv".encode("gbk")))
+    sources = find_sources(tmp_path, contracts, limits=LIMITS).sources
+    (source,) = sources
+    assert (source.name, source.feed) == ("2026-01-01/企业名录.csv", "enterprise")
+    assert source.refusal.code == "source.file_name"
+    assert source.refusal.params["reading"] == "企业名录.csv"
+    source.refusal.params["file"].encode()
+
+
+def test_control_characters_in_a_name_are_not_passed_on(tmp_path, contracts):
+    put(tmp_path, "a\nb\x1b[31m/企业名录.csv")
+    ((name, *_),) = found(tmp_path, contracts)
+    assert name == "a\ufffdb\ufffd[31m/企业名录.csv"
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), OSError(5, "I/O error")]
+)
+def test_a_file_that_cannot_be_read_costs_no_other(tmp_path, contracts, monkeypatch, error):
+    """Also one that goes away while the inbox is looked through."""
+    put(tmp_path, "DLTB.shp", "企业名录.csv", "what.xyz")
+
+    def digest(path: Path) -> str:
+        if path.suffix == ".csv":
+            raise error
+        return "digest"
+
+    sources = find_sources(tmp_path, contracts, digest, limits=LIMITS).sources
+    assert [(s.name, s.refusal and s.refusal.params["reason"]) for s in sources] == [
+        ("DLTB.shp", None),
+        ("企业名录.csv", error.strerror),
+    ]
+
+
+def test_faults_of_unknown_files_are_told(tmp_path, contracts):
+    os.mkfifo(tmp_path / "pipe.xyz")
+    discovery = find_sources(tmp_path, contracts, limits=LIMITS)
+    assert {path.name: fault.code for path, fault in discovery.faults.items()} == {
+        "pipe.xyz": "source.file_special",
+    }
+    assert [path.name for path in discovery.unknown] == ["pipe.xyz"]
+
+
+def test_a_layer_that_is_named_like_a_path_is_none(tmp_path, contracts):
+    put(tmp_path, "2026-01-01/all.gpkg")
+    sources = find_sources(
+        tmp_path, contracts, limits=LIMITS, layers_of=lambda path: ["/etc/DLTB", "../../ZD"]
+    ).sources
+    assert [(s.name, s.layer, s.path.name) for s in sources] == [
+        ("2026-01-01/all.gpkg/etc/DLTB", "/etc/DLTB", "all.gpkg"),
+    ]

@@ -8,6 +8,7 @@ import math
 import struct
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from shapely.geometry import MultiPolygon, Point, box
 from pipeline.errors import SourceError
 from pipeline.feeds.dbf_table import open_dbf
 from pipeline.feeds.drawing import open_drawing
+from pipeline.feeds.fit import shapes_of
 from pipeline.feeds.geojson import readable_geojson
 from pipeline.feeds.kinds import Kind, kind_of, require_readable
 from pipeline.feeds.limits import Limits
@@ -154,6 +156,32 @@ def changed(folder: Path, change) -> Path:
     table = table.replace_schema_metadata({**table.schema.metadata, b"geo": json.dumps(geo)})
     pq.write_table(table, folder / "a.parquet")
     return folder / "a.parquet"
+
+
+def test_a_shape_of_no_bytes_spoils_no_other(tmp_path):
+    """Shapes that are cut off come to nobody, and cost no other row."""
+    frame = shapes().head(3)
+    path = tmp_path / "a.parquet"
+    frame.to_parquet(path)
+    table = pq.read_table(path)
+    whole = table.column("geometry").to_pylist()
+    place = table.schema.get_field_index("geometry")
+    for cut in (b"", b"\x01", b"\x01\x03\0\0", b"\x01\x03\0\0\0\xff\xff\xff\x7f"):
+        column = pa.array([whole[0], cut, whole[2]], pa.binary())
+        pq.write_table(table.set_column(place, table.schema.field(place), column), path)
+        with open_parquet(path) as layer:
+            (batch,) = layer.batches
+        found = shapes_of(batch.column("geom"))
+        assert [shape is None for shape in found] == [False, True, False]
+
+
+def test_a_parquet_of_very_many_columns_is_refused_at_once(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({f"c{i}": [1] for i in range(20_000)}), path)
+    start = time.monotonic()
+    error = refusal(open_parquet, path)
+    assert error.code == "source.too_many_columns"
+    assert time.monotonic() - start < 10
 
 
 def test_refused_parquet(tmp_path):
@@ -431,6 +459,16 @@ def test_headers_that_lie(tmp_path, changed, code):
     assert error.code == code
 
 
+def test_a_number_that_is_no_text_is_found(tmp_path):
+    """Digits are not looked at when the encoding is told; a row that was deleted is none."""
+    columns = [(b"NAME", "C", 4), (b"N", "N", 4)]
+    rows = [b" a      1", b"*b      2", b" c    \xff\xfe3"]
+    error = refusal(open_dbf, table(tmp_path, dbf(columns, rows)), Texts())
+    assert error.code == "source.encoding"
+    assert (error.params["row"], error.params["field"]) == (2, "N")
+    assert error.params["bytes"].startswith("ff")
+
+
 def test_what_follows_the_last_record(tmp_path):
     records = [record(b"a", b"1", b"", b"")] * 3
     for tail in (b"\0" * 512, b" " * 100, b""):
@@ -585,6 +623,34 @@ def test_forms_of_geojson(tmp_path, content, encoding, rows, rewritten):
     assert frame["名称"].tolist() == ["慈溪市"] * rows
     assert frame.geometry.iloc[0].equals(Point(121.25, 30.17))
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (f"{FEATURE}\n{FEATURE[:-9]}\n{FEATURE}\n", 2),
+        (f"{FEATURE}\n{FEATURE}\n\n7\n", 4),
+        (f"{FEATURE}\n{{}}}}\n", 2),
+        (f"\x1e{FEATURE}\n\x1e{FEATURE[:40]}\n\x1e{FEATURE}\n", 2),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_no_line_of_a_sequence_is_passed_over(tmp_path, content, line, encoding):
+    path = tmp_path / "a.geojsonl"
+    path.write_bytes(content.encode(encoding))
+    assert kind_of(path) is Kind.GEOJSON_LINES
+    with pytest.raises(SourceError) as caught, readable_geojson(path, Kind.GEOJSON_LINES, LIMITS):
+        pass
+    assert caught.value.code == "source.json_line"
+    assert caught.value.params["line"] == line
+
+
+def test_texts_of_a_sequence_may_have_several_lines(tmp_path):
+    path = tmp_path / "a.txt"
+    pretty = json.dumps(json.loads(FEATURE), indent=2, ensure_ascii=False)
+    path.write_text(f"\x1e{pretty}\n\x1e{pretty}\n", encoding="utf-8")
+    with readable_geojson(path, kind_of(path), LIMITS) as readable:
+        assert pyogrio.read_dataframe(readable)["名称"].tolist() == ["慈溪市"] * 2
 
 
 def test_real_bare_arrays():

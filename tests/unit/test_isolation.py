@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import tempfile
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +62,41 @@ def fatal(what: str):
     if what == "bug":
         raise KeyError("a secret of the file")
     yield OpenLayer("t", [], Match(), batches(1))
+
+
+@contextmanager
+def wide(rows: int, cell_bytes: int):
+    """One batch of rows with as many bytes each."""
+    texts = pa.array([chr(97 + i % 26) * cell_bytes for i in range(rows)])
+    numbers = pa.array(range(1, rows + 1), pa.int32())
+    yield OpenLayer(
+        "t", ["甲"], Match(), iter([pa.RecordBatch.from_arrays([numbers, texts], ["row", "c0"])])
+    )
+
+
+@contextmanager
+def odd():
+    """What no database takes: NUL, half a character, no number."""
+    layer = OpenLayer("a\0b", ["c\0", "\udcb5"], Match(), batches(1))
+    layer.notes.append(("some.note", {"x": float("nan"), "y": "\0", "z": ["\udcff", float("inf")]}))
+    yield layer
+
+
+def fetched(url: str):
+    """What GDAL makes of a layer whose CRS is an address."""
+    import pyogrio
+
+    crs = {"type": "link", "properties": {"href": url, "type": "ogcwkt"}}
+    feature = {"type": "Feature", "properties": {}, "geometry": None}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.geojson"
+        content = {"type": "FeatureCollection", "crs": crs, "features": [feature]}
+        path.write_text(json.dumps(content))
+        return str(pyogrio.read_info(path)["crs"])
+
+
+def gone(path: str):
+    return Path(path).read_text()
 
 
 @pytest.fixture
@@ -125,6 +164,64 @@ def test_a_layer_that_is_left_early_leaves_no_rest_behind(room):
     with room.opened("test_isolation:good", 100_000, file="f") as layer:
         next(layer.batches)
     assert read(room, good, 1)[1] == [1]
+
+
+def test_a_batch_of_long_texts_comes_in_pieces(room):
+    room.limits = replace(room.limits, memory_mib=1000)
+    with room.opened("test_isolation:wide", 60, 1 << 20, file="f") as layer:
+        pieces = list(layer.batches)
+    assert len(pieces) > 3
+    assert max(piece.nbytes for piece in pieces) <= 16 << 20
+    assert [n for piece in pieces for n in piece.column("row").to_pylist()] == list(range(1, 61))
+    assert pieces[-1].column("c0")[-1].as_py() == "h" * (1 << 20)
+
+
+def test_a_row_that_is_too_large_is_named(room):
+    room.limits = replace(room.limits, memory_mib=1000, max_row_bytes=20 << 20)
+    assert len(read(room, wide, 3, 19 << 20)[1]) == 3
+    with pytest.raises(SourceError) as caught:
+        read(room, wide, 2, 21 << 20)
+    assert caught.value.code == "source.row_too_large"
+    assert caught.value.params == {
+        "file": "f.shp",
+        "layer": "t",
+        "row": 1,
+        "size_mb": 21,
+        "limit_mb": 20,
+    }
+    assert read(room, good, 1)[1] == [1]
+
+
+def test_what_no_database_takes_is_changed_on_the_way(room):
+    layer, _ = read(room, odd)
+    assert (layer.name, layer.headings) == ("a\ufffdb", ["c\ufffd", "\\udcb5"])
+    assert layer.notes == [("some.note", {"x": "–", "y": "\ufffd", "z": ["\\udcff", "–"]})]
+
+
+def test_no_file_makes_its_reader_ask_the_network(room):
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(3)
+
+        def answer():
+            with suppress(OSError):
+                connection, _ = server.accept()
+                asked.append(connection.recv(100))
+                connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/crs"
+        assert room.asked("test_isolation:fetched", url, file="f") == "EPSG:4326"
+        thread.join()
+    assert asked == []
+
+
+def test_a_file_that_is_gone_is_told_in_the_words_of_the_system(room, tmp_path):
+    with pytest.raises(SourceError) as caught:
+        room.asked("test_isolation:gone", str(tmp_path / "x"), file="x")
+    assert caught.value.code == "source.file_unreadable"
+    assert caught.value.params == {"file": "x", "reason": "No such file or directory"}
 
 
 def test_the_process_ends_with_who_asked(room):

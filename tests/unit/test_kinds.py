@@ -287,3 +287,20 @@ def test_real_files(name, expected):
     if not path.exists():
         pytest.skip(f"{name} is not on this machine")
     assert kind_of(path) is expected
+
+
+def test_a_packed_mimetype_says_what_it_says(tmp_path):
+    for said, kind in (("spreadsheet", Kind.ODS), ("text", Kind.DOCUMENT)):
+        path = tmp_path / "a.ods"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("content.xml", "<x/>" * 100)
+            archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{said}")
+        assert kind_of(path) is kind
+
+
+def test_a_csv_of_other_bytes_is_told_so(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\0\1\2\3" * 50)
+    with pytest.raises(SourceError) as caught:
+        require_readable(path, kind_of(path))
+    assert caught.value.code == "source.not_text"

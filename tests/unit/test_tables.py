@@ -185,6 +185,31 @@ def test_short_rows_are_read(tmp_path, contracts):
     assert layer.notes == []
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_quote_without_its_other_one_swallows_no_rows(tmp_path, contracts, closed):
+    """It is the first of two in a line far below, or of none."""
+    path = tmp_path / "企业名录.csv"
+    lines = ["统一社会信用代码,企业名称,地址", *(f"{CODE},甲{i},{i}号" for i in range(2_000))]
+    lines[40] = f'{CODE},"甲,一路'
+    if closed:
+        lines[1_500] = f'{CODE},乙",二路'
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(SourceError) as caught:
+        read(path, contracts["enterprise"])
+    assert caught.value.code == "source.csv_quote"
+    assert caught.value.params["row"] == 41
+
+
+def test_lines_within_a_cell_are_no_rows(tmp_path, contracts):
+    path = tmp_path / "企业名录.csv"
+    note = "一，二, 三\n四, 五\n\n六"
+    content = f'统一社会信用代码,企业名称,地址,备注\n{CODE},甲,"{note}","a ""b""\nc,d\ne"'
+    path.write_text(content, encoding="utf-8")
+    rows, _ = read(path, contracts["enterprise"])
+    assert rows["地址"].tolist() == [note]
+    assert rows["备注"].tolist() == ['a "b"\nc,d\ne']
+
+
 def test_a_row_with_a_value_beyond_all_headings_is_not_believed(tmp_path, contracts):
     """A comma without quotes: what follows stands in the wrong columns."""
     path = tmp_path / "企业名录.csv"

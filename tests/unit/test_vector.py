@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import geopandas as gpd
@@ -20,7 +24,7 @@ from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.crs import is_same_plane, reprojection
 from pipeline.feeds.encoding import decode_value, shapefile_encoding
 from pipeline.feeds.opening import Opening
-from pipeline.feeds.readers import open_layer
+from pipeline.feeds.readers import open_layer, top_of
 from pipeline.settings import settings_without_workspace
 
 DEFAULT = Path(__file__).parents[2] / "config" / "sources.toml"
@@ -301,6 +305,76 @@ def test_feet_are_converted(tmp_path):
 def test_a_file_that_is_not_what_its_name_says(tmp_path, contracts, name):
     (tmp_path / name).write_text("this is no such file", encoding="utf-8")
     assert refusal(tmp_path / name, contracts["parcel"]).code == "source.format_no_table"
+
+
+@pytest.mark.parametrize("suffix", [".shp", ".gpkg", ".geojson", ".gdb"])
+@pytest.mark.parametrize(
+    "stem", ["宗地!a", "a.zip!宗地", "宗地;x=1", "宗地?b", "宗\n地", "宗\\地", "[宗地]*"]
+)
+def test_signs_in_a_name_are_signs_of_a_name(tmp_path, contracts, stem, suffix):
+    """Bindings of GDAL take some of them for an archive or an address."""
+    plain = tmp_path / f"plain{suffix}"
+    crs = "EPSG:4490" if suffix == ".geojson" else "EPSG:4549"
+    driver = "OpenFileGDB" if suffix == ".gdb" else None
+    pyogrio.write_dataframe(parcels().to_crs(crs), plain, driver=driver)
+    folder = tmp_path / "里 a;b!c"
+    folder.mkdir()
+    for file in tmp_path.glob("plain.*"):
+        file.rename(folder / (stem + file.suffix))
+    rows, shapes, _ = read(folder / (stem + suffix), contracts["parcel"])
+    assert rows["ZDDM"].tolist() == ["330299001001GB00001"]
+    np.testing.assert_allclose(shapes[0].bounds, (X, Y, X + 40, Y + 50), atol=0.01)
+
+
+def test_a_geojson_may_say_its_system_in_the_old_way(tmp_path, contracts):
+    """RFC 7946 has no other than degrees of WGS 84; the older form had, and programs still write it."""
+    path = tmp_path / "宗地.geojson"
+    frame = parcels()
+    content = json.loads(frame.to_json())
+    content["crs"] = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4549"}}
+    path.write_text(json.dumps(content))
+    _, shapes, layer = read(path, contracts["parcel"])
+    assert (layer.crs, layer.crs_from) == ("EPSG:4549", "file")
+    assert shapes[0].bounds == (X, Y, X + 40, Y + 50)
+    content["crs"]["properties"]["name"] = "urn:ogc:def:crs:OGC:1.3:CRS84"
+    path.write_text(json.dumps(content))
+    assert refusal(path, contracts["parcel"]).code == "source.no_crs"
+
+
+def test_a_name_of_a_layer_is_no_pattern(tmp_path):
+    path = tmp_path / "a.gpkg"
+    for name in ("ZD", "Z*", "[Z]D"):
+        pyogrio.write_dataframe(parcels(坐落=[name]), tmp_path / "b.gpkg", layer="t", append=False)
+        with closing(sqlite3.connect(tmp_path / "b.gpkg")) as database:
+            for (trigger,) in database.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            ).fetchall():
+                database.execute(f'DROP TRIGGER "{trigger}"')
+            database.execute("DELETE FROM gpkg_extensions")
+            database.execute(f'ALTER TABLE t RENAME TO "{name}"')
+            for table in ("gpkg_contents", "gpkg_geometry_columns", "gpkg_ogr_contents"):
+                database.execute(f"UPDATE {table} SET table_name = ?", (name,))
+            database.commit()
+        (tmp_path / "b.gpkg").replace(path)
+        (found,) = top_of(path, None, LIMITS)
+        assert found["name"] == name
+        assert found["rows"][0][1] == name
+
+
+@pytest.mark.parametrize("text", [b"PROJCS[" * 40_000, b"\xff\xfe" * 100, b"x" * 100_000])
+def test_a_prj_that_gdal_does_not_take_costs_the_system_alone(tmp_path, contracts, text):
+    path = write(tmp_path / "宗地.shp", parcels())
+    path.with_suffix(".prj").write_bytes(text)
+    assert refusal(path, contracts["parcel"]).code == "source.no_crs"
+    declared = contracts["parcel"].model_copy(update={"crs": "EPSG:4549"})
+    assert len(read(path, declared)[0]) == 1
+
+
+def test_a_part_that_is_a_pipe_is_not_waited_for(tmp_path, contracts):
+    path = write(tmp_path / "宗地.shp", parcels())
+    os.mkfifo(path.with_suffix(".CPG"))
+    error = refusal(path, contracts["parcel"])
+    assert (error.code, error.params["file"]) == ("source.file_special", "宗地.CPG")
 
 
 def test_a_bare_array_of_features_is_read(contracts):
