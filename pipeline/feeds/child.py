@@ -14,6 +14,7 @@ import pickle
 import pkgutil
 import queue
 import resource
+import shutil
 import struct
 import sys
 import threading
@@ -47,17 +48,19 @@ def main() -> None:
     # nothing that a library prints may get between the frames
     os.dup2(2, 1)
     requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, requests), daemon=True).start()
+    listening = (sys.stdin.buffer, requests, Path(sys.argv[1]))
+    threading.Thread(target=_listen, args=listening, daemon=True).start()
     _import_lightly()
     while (request := requests.get()) is not None:
         _answer(request, answers)
 
 
-def _listen(source: BinaryIO, requests: queue.SimpleQueue[bytes | None]) -> None:
-    """Pass requests on; end this process at once when the other end is gone."""
+def _listen(source: BinaryIO, requests: queue.SimpleQueue[bytes | None], folder: Path) -> None:
+    """Pass requests on; end this process, and what it unpacked, at once when the other end is gone."""
     while len(head := source.read(HEAD.size)) == HEAD.size:
         _, size = HEAD.unpack(head)
         requests.put(source.read(size))
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 

@@ -7,11 +7,14 @@ import json
 import os
 import pickle
 import select
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -33,6 +36,7 @@ class ReadingRoom:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
 
     def start(self) -> None:
         """Start the process now, so that it is ready when a file comes.
@@ -41,16 +45,24 @@ class ReadingRoom:
         """
         if self._process is not None and self._process.poll() is None:
             return
+        self.close()
+        # what it unpacks goes with it, however it ends
+        self._folder = Path(tempfile.mkdtemp(prefix="diqi-"))
         # -P: what lies in the current folder is never imported
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline.feeds.child"],
+            [sys.executable, "-P", "-m", "pipeline.feeds.child", str(self._folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
             start_new_session=True,
             # one thread at work: what it gives back is given back
-            env={**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"},
+            env={
+                **os.environ,
+                "ARROW_DEFAULT_MEMORY_POOL": "system",
+                "MALLOC_ARENA_MAX": "1",
+                "TMPDIR": str(self._folder),
+            },
         )
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         with suppress(OSError):  # a system may grant less; it is only slower then
@@ -59,13 +71,17 @@ class ReadingRoom:
     def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait(_GRACE_SECONDS)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        if process is not None:
+            process.kill()
+            # one that waits for a disk that does not answer ends when that does
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_SECONDS)
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def opened(self, function: str, *arguments: object, file: str) -> Iterator[OpenLayer]:

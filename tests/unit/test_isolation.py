@@ -95,6 +95,14 @@ def fetched(url: str):
         return str(pyogrio.read_info(path)["crs"])
 
 
+def unpacking(seconds: float):
+    """Leave a file where things are unpacked, and take so long."""
+    folder = tempfile.mkdtemp(prefix="diqi-")
+    Path(folder, "large").write_bytes(bytes(1000))
+    time.sleep(seconds)
+    return str(Path(folder).parent)
+
+
 def gone(path: str):
     return Path(path).read_text()
 
@@ -222,6 +230,43 @@ def test_a_file_that_is_gone_is_told_in_the_words_of_the_system(room, tmp_path):
         room.asked("test_isolation:gone", str(tmp_path / "x"), file="x")
     assert caught.value.code == "source.file_unreadable"
     assert caught.value.params == {"file": "x", "reason": "No such file or directory"}
+
+
+def test_a_process_that_is_killed_half_way_is_the_end_of_one_file(room):
+    room.start()
+    number = room._process.pid
+
+    def read_and_kill(layer):
+        next(layer.batches)
+        os.kill(number, signal.SIGKILL)
+        return list(layer.batches)
+
+    with (
+        pytest.raises(SourceError) as caught,
+        room.opened("test_isolation:good", 100_000, file="f") as layer,
+    ):
+        read_and_kill(layer)
+    assert caught.value.code == "source.too_large"
+    assert not Path(f"/proc/{number}").exists()
+    assert read(room, good, 2)[1] == [1, 2]
+    last = room._process.pid
+    room.close()
+    assert not Path(f"/proc/{last}").exists()
+
+
+def test_what_was_unpacked_goes_with_the_process(room):
+    folder = Path(room.asked("test_isolation:unpacking", 0, file="f"))
+    assert list(folder.glob("*/large"))
+    with pytest.raises(SourceError) as caught:
+        room.asked("test_isolation:unpacking", 60, file="f")
+    assert caught.value.code == "source.too_slow"
+    assert not folder.exists()
+    other = Path(room.asked("test_isolation:unpacking", 0, file="f"))
+    assert other != folder
+    # whoever asked is gone without a word
+    room._process.stdin.close()
+    room._process.wait(5)
+    assert not other.exists()
 
 
 def test_the_process_ends_with_who_asked(room):
