@@ -171,6 +171,8 @@ class _Cleaner:
             dates_1904=dates_1904,
         )
         self.index = self.fields.index
+        # rows of which it is told that a column is empty
+        self.missing: dict[str, Mask] = {}
         self.takes_out = self._takes_out()
 
     def _takes_out(self) -> Mask:
@@ -374,7 +376,10 @@ class _Cleaner:
         unexplained = empty & ~explained
         for source in sources:
             absent = unexplained & self.fields.value(source).isna().to_numpy(dtype=bool)
-            self.findings.report(absent, "row.missing_value", source, severity="error")
+            # two columns may be built from the one that is missing
+            told = self.missing.get(source, self.findings.none())
+            self.findings.report(absent & ~told, "row.missing_value", source, severity="error")
+            self.missing[source] = told | absent
             unexplained &= ~absent
 
     def _sources(self, name: str) -> list[str]:

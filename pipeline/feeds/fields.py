@@ -49,11 +49,16 @@ _IDENTITY = (
     "[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]"
     "|[1-9][0-9]{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}"
 )
-_FRACTION = re.compile(r"([0-9]+)[/／]([0-9]+)|([0-9]+)分之([0-9]+)")
+_FRACTION = re.compile(r"([0-9]{1,18})[/／]([0-9]{1,18})|([0-9]{1,18})分之([0-9]{1,18})")
 _SHARE_DIGITS = 12
 _WHOLE = "单独所有"
 _WITHOUT_FIGURE = "共同共有|按份共有|其[他它]共有"
 _LAST_YEAR = 9999
+# An entry of an index has at most 2,704 bytes (PostgreSQL), of a key with up to three columns.
+_TEXT_BYTES, _KEY_BYTES = 2_500, 800
+_CODES = frozenset({"code", "parcel_code", "credit_code"})
+# What is derived from a text that is a column itself.
+_DERIVED = frozenset({"name_key", "address_key", "certificate_key", "unit_code"})
 _SPACE, _DELETE = 0x20, 0x7F
 # A point, an exponent.
 _MARKS_OF_NUMBERS = (b".", b"E", b"e")
@@ -139,7 +144,22 @@ class Fields:
                 cleaned = self._date(name, column, text)
             case "number" | "integer" | "share":
                 cleaned = self._number(name, column, text, label or name)
-        return cleaned
+        return self._storable(name, column, cleaned, original)
+
+    def _storable(
+        self, name: str, column: Column, cleaned: pd.Series, original: pd.Series
+    ) -> pd.Series:
+        """Values without those that are too long for an index of the database."""
+        is_key = column.type in _CODES or name in self.contract.key
+        longest = _KEY_BYTES if is_key else _TEXT_BYTES
+        if len(bytes_of(cleaned)) <= longest:
+            return cleaned
+        sizes = pc.fill_null(pc.binary_length(as_arrow(cleaned)), 0)
+        too_long = np.asarray(pc.greater(sizes, longest))
+        if column.type not in _DERIVED:
+            self.findings.report(too_long, "field.too_long", name, original)
+            self.findings.note_problem(name, too_long)
+        return cleaned.mask(too_long) if too_long.any() else cleaned
 
     def _column(self, name: str, column: Column) -> pd.Series:
         is_built = False

@@ -13,6 +13,8 @@ from pipeline.domain.text import map_unique
 from pipeline.feeds.contracts import Contract
 
 HIDDEN: Final = "…"
+# A cell of a spreadsheet holds no more than 32,767; so much of it is told.
+_TOLD_LENGTH: Final = 1_000
 ISSUE_COLUMNS: Final = ("row_number", "rule", "severity", "field", "value", "key", "params")
 
 Mask = npt.NDArray[np.bool_]
@@ -69,8 +71,7 @@ class Findings:
             given = value[rows]
             if column is not None and column.personal:
                 given = given.mask(given.notna(), HIDDEN)
-            # a number of a person may be typed into any column
-            given = map_unique(given, hide_person_numbers)
+            given = map_unique(given, _told)
             shown = given.to_numpy(dtype=object)
         said = np.full(len(shown), "{}", dtype=object)
         if params is not None:
@@ -114,3 +115,9 @@ class Findings:
         table["row_number"] = self.row_number[place]
         table["key"] = keys.reindex(place).to_numpy()
         return table[list(ISSUE_COLUMNS)]
+
+
+def _told(value: str) -> str:
+    """A value as it is told of: a number of a person may be typed into any column."""
+    text = hide_person_numbers(value).replace("\0", "\ufffd")
+    return text if len(text) <= _TOLD_LENGTH else f"{text[:_TOLD_LENGTH]}…"

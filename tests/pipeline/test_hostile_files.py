@@ -29,11 +29,12 @@ import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapely
-from conftest import FIRST_NIGHT, Township
+from conftest import FIRST_NIGHT, SECOND_NIGHT, Township
 from rich.console import Console
 from sqlalchemy import text
 
-from pipeline.errors import DiqiError, SourceError, UsageError
+from pipeline.domain.codes import credit_check_digit
+from pipeline.errors import CheckFailed, DiqiError, SourceError, UsageError
 from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.contracts import FEEDS, Column, Contract, County
 from pipeline.feeds.discover import SourceFile
@@ -43,7 +44,7 @@ from pipeline.feeds.reader import Delivery
 from pipeline.inspection import Part, draft_of, inspect, inspect_file
 from pipeline.messages import both, catalogue
 from pipeline.outputs.inspection import inspection_summary, show_inspection
-from pipeline.run import load
+from pipeline.run import contracts_of, load, run
 from pipeline.settings import Settings, settings_without_workspace
 from pipeline.steps.load_feeds import DeliveryResult
 
@@ -73,20 +74,14 @@ def settings() -> Settings:
 
 
 @pytest.fixture(scope="module")
-def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the process that reads may leave files behind."""
-    return tmp_path_factory.mktemp("temporary")
-
-
-@pytest.fixture(scope="module")
-def room(settings: Settings, temporary: Path) -> Iterator[ReadingRoom]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(temporary))
-        made = ReadingRoom(settings.limits.of_files)
-        made.start()
+def room(settings: Settings) -> Iterator[ReadingRoom]:
+    """A process that reads, and leaves nothing of what it unpacked."""
+    made = ReadingRoom(settings.limits.of_files)
+    made.start()
     yield made
+    assert made._folder is not None
+    assert list(made._folder.iterdir()) == []
     made.close()
-    assert list(temporary.iterdir()) == []
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -755,3 +750,94 @@ def test_odd_names_of_layers_and_columns_do_no_harm(inbox: Inbox, layer: str) ->
     keys = inbox.rows("SELECT DISTINCT k FROM raw.footprint, jsonb_object_keys(extra) AS k")
     assert (column,) in keys
     assert len(inbox.rows("SELECT 1 FROM raw.footprint")) > 0
+
+
+# ---- Values that no column takes ------------------------------------------------------------------
+
+NOISE = "".join(map(chr, np.random.default_rng(1).integers(0x4E00, 0x9FA5, 20_000)))
+EVIL = (
+    NOISE,
+    "x" * 400_000,
+    "\0",
+    "a\0b",
+    "1e400",
+    "-1e-400",
+    "9" * 400,
+    "0." + "9" * 400,
+    "-9999999999999999",
+    "NaN",
+    "-Infinity",
+    "1/0",
+    "0000-00-00",
+    "99999-12-31",
+    "2026-02-30",
+    "-4713-01-01",
+    "1e9亩",
+    "'; DROP TABLE ops.delivery; --",
+    '"\\',
+    "\\N",
+    "\\.",
+    "a\tb",
+    "a\nb\r\nc",
+    "\x0b\x1c\x1f\x7f\x85",
+    "\u202e\u2028\ufeff\ufffe",
+    "💣" * 300,
+    "{}[]%s%(x)s{x}",
+    "🇨🇳e\u0301",
+)
+
+
+def evil_rows(contract: Contract) -> pd.DataFrame:
+    """A row for each column and each value, the others as they should be, no two with one key."""
+    columns = {
+        (column.aliases or (name,))[0]: column
+        for name, column in {**contract.columns, **contract.parts}.items()
+        if not column.parts and not column.first_of
+    }
+    cases = [(heading, value) for heading in columns for value in EVIL]
+    bodies = pd.Series([f"91330299{n:09d}" for n in range(len(cases))], dtype="str")
+    credit = (bodies + credit_check_digit(bodies)).tolist()
+    rows = []
+    for n, (heading, value) in enumerate(cases):
+        usual = {
+            "parcel_code": f"330299001001GB{n:05d}",
+            "unit_code": f"330299001001GB{n:05d}F00010001",
+            "credit_code": credit[n],
+            "code": f"330299{n:05d}",
+            "number": "12.5",
+            "integer": "2025",
+            "share": "1/2",
+            "date": "2025-01-02",
+        }
+        row = {
+            name: usual.get(column.type, next(iter(column.codes), "甲"))
+            for name, column in columns.items()
+        }
+        rows.append({**row, heading: value})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("feed", FEEDS)
+def test_no_value_of_a_file_is_an_error_of_the_database(inbox: Inbox, feed: str) -> None:
+    settings = inbox.township.settings
+    contract = contracts_of(settings)[feed]
+    (settings.workspace / "sources.toml").write_text(f"[feed.{feed}]\nmax_bad_share = 1\n")
+    run(inbox.township.engine, settings, as_of=FIRST_NIGHT)
+    frame = evil_rows(contract)
+    folder = inbox.folder / SECOND_NIGHT.isoformat()
+    folder.mkdir()
+    path = folder / (contract.files[0].split(".")[0].replace("*", "") + ".parquet")
+    if contract.geometry == "polygon":
+        lefts = np.arange(len(frame)) * 2 + 499_500
+        shapes = shapely.box(lefts, 3_290_000, lefts + 1, 3_290_001)
+        gpd.GeoDataFrame(frame, geometry=shapes, crs=4549).to_parquet(path)
+    else:
+        frame.to_parquet(path)
+    accept = "what is in the file does not matter"
+    with suppress(CheckFailed):
+        run(inbox.township.engine, settings, as_of=SECOND_NIGHT, accept=accept)
+    states = inbox.rows(
+        f"SELECT state FROM ops.delivery WHERE feed = '{feed}' AND data_date = '{SECOND_NIGHT}'"
+    )
+    assert states in ([("loaded",)], [("consumed",)]), inbox.refused()

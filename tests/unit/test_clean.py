@@ -600,3 +600,65 @@ def test_a_shape_without_any_attribute_is_a_record(contracts):
         {"备注": "c"},
     ]
     assert result["footprint_code"].notna().all()
+
+
+def test_a_column_from_which_two_are_built_is_missed_once(contracts):
+    """Of a patch without its location neither code nor township can be told."""
+    headings = ["SJNF", "DLBM", "ZLDWDM", "TBBH", "TBMJ"]
+    rows = [["2025", "0601", None, "7", "10000"], ["2025", "0601", "330299001001", "8", "10000"]]
+    result = clean(contracts["patch"], headings, rows, shapes=[SQUARE] * 2, spreadsheet=False)
+    errors = [issue for issue in rules(result) if issue[2] == "error"]
+    assert errors == [(2, "row.missing_value", "error", "location_code")]
+
+
+@pytest.mark.parametrize(
+    ("heading", "value", "rule", "severity"),
+    [
+        ("企业名称", "名" * 900, "field.too_long", "error"),
+        ("地址", "路" * 900, "field.too_long", "warning"),
+        ("企业代码", "7" * 900, "field.too_long", "error"),
+        ("企业名称", "名" * 200, None, None),
+    ],
+)
+def test_texts_are_as_long_as_an_index_takes(contracts, heading, value, rule, severity):
+    cells = {"企业代码": "1001", "企业名称": "青岚机械有限公司", "地址": "一路1号"} | {
+        heading: value
+    }
+    result = clean(contracts["enterprise"], list(cells), [list(cells.values())])
+    found = {(issue[1], issue[2]) for issue in rules(result)}
+    assert [one for one in found if one[0] == "field.too_long"] == (
+        [(rule, severity)] if rule else []
+    )
+    for column in ("enterprise_code", "name", "name_key", "address", "address_key"):
+        text = result.rows[column].iloc[0]
+        assert pd.isna(text) or len(text.encode()) <= 2_500
+    assert all(len(text) <= 1_001 for text in result.issues["value"].dropna())
+
+
+def test_what_a_text_becomes_may_be_too_long_though_it_is_not(contracts):
+    """One character of Arabic becomes eighteen when it is folded."""
+    cells = {"企业代码": "1001", "企业名称": "ﷺ" * 700}
+    rows = clean(contracts["enterprise"], list(cells), [list(cells.values())]).rows
+    assert rows["name"].iloc[0] == cells["企业名称"]
+    assert pd.isna(rows["name_key"].iloc[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 5_000 + "/3", "1/" + "9" * 5_000, "9" * 400, "1e99999", "0." + "1" * 300]
+)
+def test_figures_without_end_are_none(contracts, text):
+    headings = ["ZDDM", "QLRMC", "共有份额", "SYQMJ"]
+    result = clean(contracts["right"], headings, [[PARCEL, "甲有限公司", text, text]])
+    assert result.rows[["share", "right_area_m2"]].isna().all(axis=None)
+    assert {issue[1] for issue in rules(result)} >= {"field.not_a_number"}
+
+
+def test_an_issue_can_be_stored_whatever_the_value_is(contracts):
+    headings = ["企业代码", "企业名称", "注册日期"]
+    result = clean(
+        contracts["enterprise"],
+        headings,
+        [["1001", "甲", "20\x0021"], ["1002", "乙", "字" * 5_000]],
+    )
+    values = result.issues.loc[result.issues["rule"] == "field.not_a_date", "value"].tolist()
+    assert values == ["20\ufffd21", "字" * 1_000 + "…"]
