@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -347,11 +348,13 @@ def test_a_killed_server_leaves_the_last_state(own_server: Path) -> None:
 
     def kill(step: str) -> None:
         if step == "form_units":
-            for child in (
-                (Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()
-            ):
-                os.kill(int(child), signal.SIGKILL)
+            path = Path("/proc") / str(pid) / "task" / str(pid) / "children"
+            children = path.read_text().split()
+            # first, or it would replace the others
             os.kill(pid, signal.SIGKILL)
+            for child in children:
+                with suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
 
     with pytest.raises(DatabaseError):
         run(engine, settings, as_of=SECOND_NIGHT, watch=kill)
