@@ -45,7 +45,7 @@ _NUMBER = re.compile(
 )
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 # Plain digits without needless zeros, and such a number with no more decimals than are stored.
-_CANONICAL = r"0|-?[1-9][0-9]{0,39}|-?(?:0|[1-9][0-9]{0,39})\.[0-9]{0,38}[1-9]"
+_CANONICAL = r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9]"
 _STORED = r"0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]{0,3}[1-9]"
 
 _DATE_YEAR = "(?P<year>1[89][0-9]{2}|2[0-9]{3}|9999)"
@@ -265,7 +265,7 @@ def truncate_pct(ratio: Decimal | Fraction) -> str:
 
 def _decimal_text(text: str) -> str | None:
     """Return the canonical decimal text of one typed number, None where it is none."""
-    if len(text) > _LONGEST or _NUMBER.fullmatch(text) is None:
+    if _NUMBER.fullmatch(text) is None:
         return None
     return _canonical(Decimal(text.replace(",", "")))
 

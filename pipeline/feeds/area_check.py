@@ -15,6 +15,7 @@ from pyproj.exceptions import CRSError
 
 from pipeline.domain.areas import areal_scale, areal_scale_at, survey_area
 from pipeline.domain.quantities import m2_in
+from pipeline.errors import storable
 from pipeline.feeds.contracts import AreaLimits, Column, County
 from pipeline.feeds.findings import Mask
 from pipeline.feeds.geometry import Drawn
@@ -228,4 +229,5 @@ def _params(
         said |= {"unit": unit, "problem": f"unit_{unit}"}
     if zone:
         said["zone"] = zone
-    return json.dumps(said, ensure_ascii=False)
+    # a figure may be beyond all floats
+    return json.dumps(storable(said), ensure_ascii=False)
