@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,39 +17,19 @@ from pipeline.errors import SourceError
 from pipeline.feeds.encoding import dbf_encoding, undecodable
 from pipeline.feeds.opened import BATCH_ROWS, RawLayer, Texts, unique_names
 from pipeline.feeds.plausibility import Found
+from pipeline.feeds.xbase import DbfField, DbfTable, read_dbf_header, wrong_records
 
-# What may stand after the last record: the end mark, and what fills the last block of a disk.
-_PADDING = b"\x1a\x00 \r\n"
-_PADDING_LOOKED_AT = 1 << 20
 _ASCII = 0x7F
 _TEXT = frozenset("CV")
 _DIGITS = frozenset("NF")
-# Numbers in binary: their width, how they are stored, and by what they are divided.
+# Numbers in binary: how they are stored, and by what they are divided.
 _BINARY = {
-    "I": (4, "<i4", 1),
-    "+": (4, "<i4", 1),
-    "B": (8, "<f8", 1),
-    "O": (8, "<f8", 1),
-    "Y": (8, "<i8", 10_000),
+    "I": ("<i4", 1),
+    "+": ("<i4", 1),
+    "B": ("<f8", 1),
+    "O": ("<f8", 1),
+    "Y": ("<i8", 10_000),
 }
-
-
-@dataclass(frozen=True)
-class _Column:
-    """Name, type and place in a record of one column."""
-
-    name: bytes
-    kind: str
-    offset: int
-    width: int
-
-
-@dataclass(frozen=True)
-class _Header:
-    columns: list[_Column]
-    records: int
-    start: int
-    size: int
 
 
 @contextmanager
@@ -63,14 +42,13 @@ def open_dbf(path: Path, texts: Texts) -> Iterator[RawLayer]:
     Shape:  a file, and what its contract says of texts, in; a RawLayer out, whose columns are text.
     Units:  as delivered.
     CRS:    none (no geometry).
-    Errors: SourceError: source.dbf_header (a header that contradicts itself), source.dbf_records
-            (more or fewer records than the header says), source.encoding.
+    Errors: SourceError of ``read_dbf_header``; source.encoding.
     Source: dBASE III to V and Visual FoxPro table file structure.
     """
-    header = _header(path)
+    header = read_dbf_header(path)
     reading = dbf_encoding(path, texts.declared, known=texts.known, hidden=texts.hidden)
     encoding = reading.values
-    names = [_name(path, column.name, reading.names) for column in header.columns]
+    names = [_name(path, column.name, reading.names) for column in header.fields]
     layer = RawLayer(
         name=path.stem,
         fields=names,
@@ -78,73 +56,20 @@ def open_dbf(path: Path, texts: Texts) -> Iterator[RawLayer]:
         has_geometry=False,
         geometry_type=None,
         crs=None,
-        row_total=header.records,
+        row_total=header.record_count,
         encoding=encoding,
         names_encoding=reading.names,
         notes=[(note.code, dict(note.params)) for note in reading.notes],
     )
     dropped = [
         name
-        for name, column in zip(names, header.columns, strict=True)
+        for name, column in zip(names, header.fields, strict=True)
         if column.kind not in _TEXT | _DIGITS | _BINARY.keys() | {"D", "L", "T"}
     ]
     if dropped:
         layer.notes.append(("note.dbf_memo", {"columns": ", ".join(dropped)}))
     layer.batches = _batches(path, header, encoding, layer)
     yield layer
-
-
-def dbf_records(path: Path) -> int:
-    """The number of records, deleted ones too, of a .dbf whose header and size agree.
-
-    Shape:  a file in; a number out.
-    Units:  none.
-    CRS:    none.
-    Errors: SourceError: source.dbf_header, source.dbf_records.
-    Source: as ``open_dbf``.
-    """
-    return _header(path).records
-
-
-def _header(path: Path) -> _Header:
-    """The header, checked against itself and against the size of the file."""
-    size = path.stat().st_size
-    with path.open("rb") as handle:
-        head = handle.read(32)
-        if len(head) < 32:
-            raise SourceError("source.dbf_header", file=path.name)
-        records, start, record_size = struct.unpack("<IHH", head[4:12])
-        fields = handle.read(max(0, min(start, size) - 32))
-    columns: list[_Column] = []
-    offset = 1  # the first byte of a record says whether it is deleted
-    for place in range(0, len(fields) - 31, 32):
-        field = fields[place : place + 32]
-        if field[0] == 0x0D:
-            break
-        kind = chr(field[11])
-        # a text may be longer than 255 bytes: its decimals are the upper byte
-        width = field[16] + (256 * field[17] if kind == "C" else 0)
-        columns.append(_Column(field[:11].split(b"\0", 1)[0], kind, offset, width))
-        offset += width
-    are_wide = all(c.width == _BINARY[c.kind][0] if c.kind in _BINARY else c.width for c in columns)
-    if not (columns and are_wide and offset <= record_size and 33 <= start <= size):
-        raise SourceError("source.dbf_header", file=path.name)
-    header = _Header(columns, records, start, record_size)
-    _require_records(path, header, size)
-    return header
-
-
-def _require_records(path: Path, header: _Header, size: int) -> None:
-    """Refuse a file that holds more or fewer records than its header says."""
-    held = (size - header.start) // header.size
-    if held > header.records:
-        with path.open("rb") as handle:
-            handle.seek(header.start + header.records * header.size)
-            rest = handle.read(_PADDING_LOOKED_AT)
-        if not rest.strip(_PADDING):
-            return
-    if held != header.records:
-        raise SourceError("source.dbf_records", file=path.name, declared=header.records, found=held)
 
 
 def _decoded(value: bytes, encoding: str) -> str:
@@ -166,32 +91,27 @@ def _name(path: Path, name: bytes, encoding: str) -> str:
 
 
 def _batches(
-    path: Path, header: _Header, encoding: str, layer: RawLayer
+    path: Path, header: DbfTable, encoding: str, layer: RawLayer
 ) -> Iterator[pa.RecordBatch]:
     names = unique_names(layer.fields)
     deleted, row = 0, 1
-    left = header.records
+    left = header.record_count
     with path.open("rb") as handle:
-        handle.seek(header.start)
+        handle.seek(header.header_size)
         while left:
             count = min(left, BATCH_ROWS)
-            raw = handle.read(count * header.size)
+            raw = handle.read(count * header.record_size)
             # a file may be cut while it is read
-            if len(raw) < count * header.size:
-                raise SourceError(
-                    "source.dbf_records",
-                    file=path.name,
-                    declared=header.records,
-                    found=header.records - left,
-                )
+            if len(raw) < count * header.record_size:
+                raise wrong_records(path, header.record_count, header.record_count - left)
             left -= count
-            records = np.frombuffer(raw, np.uint8).reshape(count, header.size)
+            records = np.frombuffer(raw, np.uint8).reshape(count, header.record_size)
             kept = records[records[:, 0] != ord("*")]
             deleted += count - len(kept)
             if len(kept):
                 arrays = [
                     _column(kept, column, _Decoder(path, encoding, name, row))
-                    for column, name in zip(header.columns, layer.fields, strict=True)
+                    for column, name in zip(header.fields, layer.fields, strict=True)
                 ]
                 yield pa.record_batch(arrays, names=names)
                 row += len(kept)
@@ -220,16 +140,16 @@ class _Decoder:
         return texts
 
 
-def _column(records: npt.NDArray[np.uint8], column: _Column, decoded: _Decoder) -> pa.Array:
+def _column(records: npt.NDArray[np.uint8], column: DbfField, decoded: _Decoder) -> pa.Array:
     """One column of a batch as text."""
-    values = np.ascontiguousarray(records[:, column.offset : column.offset + column.width])
+    values = np.ascontiguousarray(records[:, column.offset : column.offset + column.length])
     if column.kind in _BINARY:
         return _numbers(values, column)
     if column.kind == "T":
         return _moments(values)
     if column.kind not in _TEXT | _DIGITS | {"D", "L"}:
         return pa.nulls(len(values), pa.string())
-    written = pa.array(values.view(f"S{column.width}").ravel(), pa.binary())
+    written = pa.array(values.view(f"S{column.length}").ravel(), pa.binary())
     if column.kind in _DIGITS and not (values > _ASCII).any() and not (values[:, :-1] == 0).any():
         digits = pc.ascii_trim_whitespace(written.cast(pa.string()))
         return pc.if_else(pc.equal(digits, ""), pa.scalar(None, pa.string()), digits)
@@ -249,8 +169,8 @@ def _text(cell: bytes, kind: str, encoding: str) -> str | None:
     return text
 
 
-def _numbers(values: npt.NDArray[np.uint8], column: _Column) -> pa.Array:
-    _, kind, divisor = _BINARY[column.kind]
+def _numbers(values: npt.NDArray[np.uint8], column: DbfField) -> pa.Array:
+    kind, divisor = _BINARY[column.kind]
     numbers = values.view(kind).ravel()
     if divisor != 1:
         # exact: money has four decimals

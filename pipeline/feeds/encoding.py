@@ -28,7 +28,7 @@ from pipeline.feeds.plausibility import (
     is_one_byte,
     reads_in_one_byte,
 )
-from pipeline.feeds.xbase import DbfField, DbfTable, read_dbf_header
+from pipeline.feeds.xbase import DbfField, DbfTable, read_dbf_header, wrong_header
 
 __all__ = [
     "DbfTable",
@@ -194,7 +194,7 @@ def shapefile_encoding(
         return Reading("utf-8", "utf-8")
     if read_dbf_header(file).has_long_fields:
         # the program that reads it takes the upper byte of a length for decimals
-        raise SourceError("source.damaged_table", file=file.name, problem="dbf_long_field")
+        raise wrong_header(file, "dbf_long_field")
     return dbf_encoding(file, declared, known=known, hidden=hidden)
 
 
@@ -211,7 +211,7 @@ def dbf_encoding(
             a Reading out.
     Units:  none.
     CRS:    none.
-    Errors: SourceError: source.damaged_table; source.encoding, source.encoding_names where something
+    Errors: SourceError of ``read_dbf_header``; source.encoding, source.encoding_names where something
             decodes in no encoding; source.encoding_unclear where several read equally well;
             source.encoding_declared where the bytes clearly say another than the contract;
             source.encoding_mixed where rows are in different ones; source.garbled where the text was

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import SourceError
-from pipeline.feeds.dbf_table import dbf_records
 from pipeline.feeds.discover import sidecar
+from pipeline.feeds.xbase import read_dbf_header
 
 _HEADER = 100
 _FILE_CODE = 9994
@@ -40,7 +40,7 @@ def check_parts(path: Path) -> ShapefileParts:
     Errors: SourceError: source.shapefile_incomplete (a file is missing), source.shapefile_cut,
             source.shapefile_counts (the table has another number of records),
             source.shapefile_damaged (no shapefile, or index and records say different lengths),
-            source.dbf_header, source.dbf_records.
+            and those of ``read_dbf_header``.
     Source: ESRI Shapefile Technical Description (1998): main file, index, dBASE table.
     """
     index_file = sidecar(path, ".shx")
@@ -92,7 +92,7 @@ def _check_table(path: Path, count: int) -> None:
     table = sidecar(path, ".dbf")
     if table is None:
         raise SourceError("source.shapefile_incomplete", file=path.name, missing=".dbf")
-    records = dbf_records(table)
+    records = read_dbf_header(table).record_count
     if records != count:
         raise SourceError("source.shapefile_counts", file=path.name, shapes=count, records=records)
 

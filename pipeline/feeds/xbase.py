@@ -20,6 +20,11 @@ _END_OF_FIELDS = 0x0D
 _DELETED, _SPACE = 0x2A, 0x20
 # Figures, dates, truth values, places of memos and pictures; every other kind comes as text.
 _NO_TEXT = frozenset("NFDLIBYTO@+0GPQM")
+# Numbers in binary have one width.
+_BINARY_WIDTH = {"I": 4, "+": 4, "B": 8, "O": 8, "Y": 8}
+# What may stand after the last record: the end mark, and what fills the last block of a disk.
+_PADDING = b"\x1a\x00 \r\n"
+_PADDING_LOOKED_AT = 1 << 20
 _CHUNK_BYTES = 1 << 23
 # Distinct values that are remembered, so that what repeats is looked at once.
 _REMEMBERED = 100_000
@@ -72,11 +77,6 @@ class DbfTable:
         return [field.name for field in self.fields]
 
     @property
-    def text_columns(self) -> list[tuple[int, int]]:
-        """Offset and length in a record of each column of text."""
-        return [(field.offset, field.length) for field in self.fields if field.is_text]
-
-    @property
     def has_long_fields(self) -> bool:
         """Whether a column is longer than the one byte of its length can say."""
         return any(field.length > 0xFF for field in self.fields)
@@ -120,12 +120,12 @@ class DbfTable:
             while left:
                 part = buffer[: min(left, len(buffer))]
                 whole = handle.readinto(part.data.cast("B")) // self.record_size
-                if not whole:
-                    raise _damaged(self.path, "dbf_truncated")
-                yield part[:whole]
-                if whole < len(part):
-                    raise _damaged(self.path, "dbf_truncated")
+                if whole:
+                    yield part[:whole]
                 left -= whole
+                if whole < len(part):
+                    # it was cut while it was read
+                    raise wrong_records(self.path, self.record_count, self.record_count - left)
 
 
 def read_dbf_header(path: Path) -> DbfTable:
@@ -134,8 +134,8 @@ def read_dbf_header(path: Path) -> DbfTable:
     Shape:  one file in; names and places of its columns out.
     Units:  none.
     CRS:    none.
-    Errors: SourceError (source.damaged_table) where the header is cut or contradicts itself or the
-            size of the file.
+    Errors: SourceError: source.dbf_header where the header is cut or contradicts itself,
+            source.dbf_records where it says another number of records than the file holds.
     Source: dBASE III file structure: 32 bytes of header, 32 per field, 0x0D; lengths beyond 255 have
             their upper byte where figures have their decimals (Clipper, FoxPro).
     """
@@ -143,17 +143,30 @@ def read_dbf_header(path: Path) -> DbfTable:
     with path.open("rb") as handle:
         head = handle.read(_FIELD_BYTES)
         if len(head) < _FIELD_BYTES:
-            raise _damaged(path, "dbf_header_cut")
+            raise wrong_header(path, "dbf_header_cut")
         count, header_size, record_size = _HEADER.unpack_from(head)
-        if header_size < _FIELD_BYTES or header_size > size:
-            raise _damaged(path, "dbf_header_cut")
+        if not _FIELD_BYTES < header_size <= size:
+            raise wrong_header(path, "dbf_header_cut")
         described = handle.read(header_size - _FIELD_BYTES)
     if record_size < 1:
-        raise _damaged(path, "dbf_record_size")
+        raise wrong_header(path, "dbf_record_size")
     fields = _fields(path, described, record_size)
-    if header_size + count * record_size > size:
-        raise _damaged(path, "dbf_truncated")
-    return DbfTable(path, fields, head[29], count, header_size, record_size)
+    table = DbfTable(path, fields, head[29], count, header_size, record_size)
+    _require_records(table, size)
+    return table
+
+
+def _require_records(table: DbfTable, size: int) -> None:
+    """Refuse a file that holds more or fewer records than its header says."""
+    held = (size - table.header_size) // table.record_size
+    if held > table.record_count:
+        with table.path.open("rb") as handle:
+            handle.seek(table.header_size + table.record_count * table.record_size)
+            rest = handle.read(_PADDING_LOOKED_AT)
+        if not rest.strip(_PADDING):
+            return
+    if held != table.record_count:
+        raise wrong_records(table.path, table.record_count, held)
 
 
 def _fields(path: Path, described: bytes, record_size: int) -> list[DbfField]:
@@ -164,7 +177,7 @@ def _fields(path: Path, described: bytes, record_size: int) -> list[DbfField]:
             break
         entries.append(described[start : start + _FIELD_BYTES])
     if any(not 0x21 <= entry[11] <= 0x7E for entry in entries):
-        raise _damaged(path, "dbf_field_kind")
+        raise wrong_header(path, "dbf_field_kind")
     lengths = [entry[16] for entry in entries]
     long = [
         entry[16] + (entry[17] << 8 if chr(entry[11]) not in _NO_TEXT else 0) for entry in entries
@@ -172,8 +185,13 @@ def _fields(path: Path, described: bytes, record_size: int) -> list[DbfField]:
     # the first byte of a record says whether it is deleted
     if 1 + sum(lengths) != record_size and 1 + sum(long) == record_size:
         lengths = long
-    if 1 + sum(lengths) > record_size:
-        raise _damaged(path, "dbf_record_size")
+    widths = [_BINARY_WIDTH.get(chr(entry[11])) for entry in entries]
+    are_right = all(
+        length > 0 if width is None else length == width
+        for length, width in zip(lengths, widths, strict=True)
+    )
+    if not (entries and are_right and 1 + sum(lengths) <= record_size):
+        raise wrong_header(path, "dbf_record_size")
     ends = np.cumsum([1, *lengths]).tolist()
     return [
         DbfField(entry[:11].split(b"\0", 1)[0].rstrip(b" "), chr(entry[11]), offset, length)
@@ -208,5 +226,25 @@ def _texts_of(field: DbfField, width: int, records: _Bytes, first: int, known: s
     return Texts(field, [value.rstrip(b" ") for value in distinct], is_full, row)
 
 
-def _damaged(path: Path, problem: str) -> SourceError:
-    return SourceError("source.damaged_table", file=path.name, problem=problem)
+def wrong_header(path: Path, problem: str) -> SourceError:
+    """The refusal of a table by its header.
+
+    Shape:  a file and the code of a problem in; the error to raise out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: none.
+    """
+    return SourceError("source.dbf_header", file=path.name, problem=problem)
+
+
+def wrong_records(path: Path, declared: int, found: int) -> SourceError:
+    """The refusal of a table that holds another number of records than it says.
+
+    Shape:  a file and two numbers in; the error to raise out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: none.
+    """
+    return SourceError("source.dbf_records", file=path.name, declared=declared, found=found)

@@ -469,6 +469,14 @@ def test_a_number_that_is_no_text_is_found(tmp_path):
     assert error.params["bytes"].startswith("ff")
 
 
+def test_decimals_of_a_text_make_it_no_longer(tmp_path):
+    """Some programs leave what they like in the byte that is the upper one of a length."""
+    content = bytearray(dbf([(b"A", "C", 4), (b"B", "C", 2)], [b" abcdef"]))
+    content[32 + 17] = 3
+    with open_dbf(table(tmp_path, bytes(content)), Texts("gb18030")) as layer:
+        assert rows_of(layer) == [{"A": "abcd", "B": "ef"}]
+
+
 def test_what_follows_the_last_record(tmp_path):
     records = [record(b"a", b"1", b"", b"")] * 3
     for tail in (b"\0" * 512, b" " * 100, b""):
