@@ -15,10 +15,11 @@ import numpy.typing as npt
 # Between two points of an arc lies at most this angle: the area of a circle is then short by three
 # millionths. [default chosen]
 _STEP = math.radians(0.25)
-_POLYGON, _MULTIPOLYGON = 3, 6
-_CIRCULAR, _COMPOUND, _CURVE_POLYGON, _MULTI_SURFACE = 8, 9, 10, 12
+_POINT, _LINE, _POLYGON, _MULTIPOINT, _MULTILINE, _MULTIPOLYGON, COLLECTION = range(1, 8)
+_CIRCULAR, _COMPOUND, _CURVE_POLYGON, _MULTI_CURVE, _MULTI_SURFACE = range(8, 13)
 # What a reader of ordinary shapes does not know.
-CURVED = (_CIRCULAR, _COMPOUND, _CURVE_POLYGON, 11, _MULTI_SURFACE)
+CURVED = (_CIRCULAR, _COMPOUND, _CURVE_POLYGON, _MULTI_CURVE, _MULTI_SURFACE)
+_MANY = {_MULTIPOINT, _MULTILINE, _MULTIPOLYGON, COLLECTION, _MULTI_CURVE, _MULTI_SURFACE}
 
 _Points = npt.NDArray[np.float64]
 
@@ -27,16 +28,21 @@ def straightened(wkb: bytes) -> bytes | None:
     """Turn a polygon with arcs into one of straight pieces; heights and measures are dropped.
 
     An arc gets the same points whichever way it is walked, so neighbours that share it still touch.
+    A collection stays one, and is left as it is where it holds no arcs.
 
     Shape:  WKB of a CurvePolygon or MultiSurface (or of plain polygons) in; WKB of a Polygon or
-            MultiPolygon out.
+            MultiPolygon out. WKB of a collection in; WKB of a collection out.
     Units:  those of the layer.
     CRS:    the layer's.
     Errors: none; None where it is none of these, or broken.
     Source: OGC 06-103r4, 8.2 (well-known binary); ISO 19125-2 (arcs by three points).
     """
     try:
-        polygons = list(_Wkb(wkb).polygons())
+        reader = _Wkb(wkb)
+        if reader.kind() == COLLECTION:
+            made = reader.shape()
+            return made if reader.is_curved else wkb
+        polygons = list(reader.polygons())
     except (struct.error, ValueError, IndexError, RecursionError):
         return None
     if len(polygons) == 1:
@@ -51,6 +57,15 @@ class _Wkb:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.at = 0
+        # whether anything of what was read holds arcs
+        self.is_curved = False
+
+    def kind(self) -> int:
+        """The kind of what comes next."""
+        start = self.at
+        _, kind, _ = self._head()
+        self.at = start
+        return kind
 
     def _head(self) -> tuple[str, int, int]:
         """Byte order, kind, and numbers per point."""
@@ -62,15 +77,16 @@ class _Wkb:
             self.at += 4
         extra = (flags >> 2 & 1) + (flags >> 1 & 1)
         extra = extra or {0: 0, 1: 1, 2: 1, 3: 2}.get(code // 1000, 0)
-        return order, code % 1000, 2 + extra
+        kind = code % 1000
+        self.is_curved |= kind in CURVED
+        return order, kind, 2 + extra
 
     def _count(self, order: str) -> int:
         (count,) = struct.unpack_from(order + "I", self.data, self.at)
         self.at += 4
         return int(count)
 
-    def _points(self, order: str, width: int) -> _Points:
-        count = self._count(order)
+    def _points(self, order: str, width: int, count: int) -> _Points:
         size = count * width * 8
         if self.at + size > len(self.data):
             raise ValueError("cut")
@@ -78,11 +94,27 @@ class _Wkb:
         self.at += size
         return flat.reshape(count, width)[:, :2].astype(np.float64)
 
+    def shape(self) -> bytes:
+        """A shape of any kind, as WKB; what has several parts is a collection."""
+        kind = self.kind()
+        if kind in _MANY:
+            order, _, _ = self._head()
+            parts = [self.shape() for _ in range(self._count(order))]
+            return struct.pack("<BII", 1, COLLECTION, len(parts)) + b"".join(parts)
+        if kind == _POINT:
+            order, _, width = self._head()
+            return struct.pack("<BI", 1, _POINT) + self._points(order, width, 1).tobytes()
+        if kind in {_POLYGON, _CURVE_POLYGON}:
+            return b"".join(self.polygons())
+        return struct.pack("<BI", 1, _LINE) + _ring(self._curve())
+
     def polygons(self) -> Iterator[bytes]:
         """Each polygon of the shape, as WKB."""
         order, kind, width = self._head()
         if kind == _POLYGON:
-            rings = [self._points(order, width) for _ in range(self._count(order))]
+            rings = [
+                self._points(order, width, self._count(order)) for _ in range(self._count(order))
+            ]
         elif kind == _CURVE_POLYGON:
             rings = [self._curve() for _ in range(self._count(order))]
         elif kind in {_MULTIPOLYGON, _MULTI_SURFACE}:
@@ -99,8 +131,10 @@ class _Wkb:
         if kind == _COMPOUND:
             parts = [self._curve() for _ in range(self._count(order))]
             return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
-        points = self._points(order, width)
-        if kind != _CIRCULAR:
+        if kind not in {_LINE, _CIRCULAR}:
+            raise ValueError(f"kind {kind}")
+        points = self._points(order, width, self._count(order))
+        if kind == _LINE:
             return points
         threes = (points[start : start + 3] for start in range(0, len(points) - 2, 2))
         return np.concatenate([points[:1], *(_arc(*three)[1:] for three in threes)])

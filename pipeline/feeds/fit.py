@@ -14,7 +14,7 @@ import shapely
 from pipeline.errors import SourceError
 from pipeline.feeds.batch import OpenLayer, drawn_columns
 from pipeline.feeds.contracts import Contract, County
-from pipeline.feeds.curves import CURVED, straightened
+from pipeline.feeds.curves import COLLECTION, CURVED, straightened
 from pipeline.feeds.geometry import clean_points, clean_polygons, drawn_from, shapes_from_wkb
 from pipeline.feeds.headings import match_headings, missing_in_words
 from pipeline.feeds.opened import GEOMETRY, RawLayer
@@ -27,8 +27,7 @@ _KINDS = {"polygon": ("Polygon", "MultiPolygon"), "point": ("Point",), "none": (
 _EITHER = {"Unknown", "GeometryCollection", "CurvePolygon", "MultiSurface"}
 # order of bytes, then the kind
 _WKB_START = 5
-_NO_KIND = b"\x01\x07\0\0\0"
-_PLAIN = 7  # the highest kind that every reader knows: a collection
+_NO_KIND = b"\x01\x01\0\0\0"
 
 
 def fit(
@@ -213,7 +212,9 @@ def shapes_of(column: pa.Array) -> npt.NDArray[np.object_]:
     kind = pc.fill_null(kind.cast(pa.binary(4)), _NO_KIND[1:])
     codes = np.frombuffer(kind.buffers()[1], "<u4", len(kind), kind.offset * 4)
     codes = (codes & 0x1FFFFFFF) % 1000
-    for place in np.flatnonzero(codes > _PLAIN):
+    # a collection may hold what is not plain
+    for place in np.flatnonzero(codes >= COLLECTION):
         # what has no straight form is no shape; the row then says so
-        raw[place] = straightened(raw[place]) if codes[place] in CURVED else None
+        is_known = codes[place] in (COLLECTION, *CURVED)
+        raw[place] = straightened(raw[place]) if is_known else None
     return shapes_from_wkb(raw)

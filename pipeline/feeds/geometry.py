@@ -241,7 +241,7 @@ def shapes_from_wkb(raw: _Objects) -> _Objects:
     Shape:  n texts of WKB, or None, in; n shapes out.
     Units:  none.
     CRS:    none.
-    Errors: NotImplementedError on curves.
+    Errors: none for plain kinds; ``pipeline.feeds.curves`` makes them of others.
     Source: docs/sources.md, 7 (file habits).
     """
     built = np.asarray(shapely.from_wkb(raw, on_invalid="ignore"), dtype=object)
