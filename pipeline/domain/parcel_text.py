@@ -21,7 +21,8 @@ LONGEST_RANGE = 50  # parcels; a longer range is a slip more often than a range
 
 _T = TypeVar("_T")
 
-_SIGNS = str.maketrans("〔〕[]【】〖〗{}" + DASHES, "()" * 5 + "-" * len(DASHES))
+_ALL_DASHES = DASHES + "─━"
+_SIGNS = str.maketrans("〔〕[]【】〖〗{}" + _ALL_DASHES, "()" * 5 + "-" * len(_ALL_DASHES))
 _NOTE = re.compile(r"\([^()]*\)")
 _NUMERALS = "零一二三四五六七八九"
 _NUMERAL_VALUES = {
@@ -57,20 +58,21 @@ _ALMOST = re.compile(
     + rf"\s*{_spaced((_DIGIT_OR_LETTER, 5))}"
     + rf"(?:\s*[WFLQ]\s*{_spaced((_DIGIT_OR_LETTER, 8))}{_CLOSED}|[0-9A-Z]*)"
 )
-_CODE_END = (
-    r"(?=\s*(?:$|[、,;/|:。.()\n~-]|及|和|与|與|至|到|等|号|號|宗|共|合?计|地块|\s[1-9]|\sNC))"
+_TAIL = rf"(?:(?:{_FEATURES})\s*)?[0-9]"
+# A number is a tail only where nothing follows that makes it an area, a date or a house number.
+_TAIL_END = (
+    rf"{_CLOSED}(?=\s*(?:$|[、,;/|:。()\n~至到及和与與等宗共计合]|\.(?![0-9])|[号號](?![楼樓幢栋院厂廠])"
+    rf"|以及|地块|-+\s*(?:{_TAIL}{{5}}|[1-9][0-9]{{11}}))|\s+(?:{_TAIL}|NC))"
 )
 _JOIN = r"\s*(?:[、,;/|]|以?及|和|与|與|\n)[\s、,;/|]*"
-_RANGE = r"\s*(?:-+|~+|至|到)\s*"
-_FULL = re.compile(rf"{_OPEN}(?:(?P<own>{_INTERNAL})|(?P<national>{_NATIONAL})){_CLOSED}")
+_FULL = re.compile(rf"{_OPEN}(?:{_INTERNAL}|(?P<national>{_NATIONAL})){_CLOSED}")
 _NEXT_TAIL = re.compile(
-    rf"(?:{_JOIN}(?P<tail>(?:(?:{_FEATURES})\s*)?[0-9]{{1,5}})"
-    rf"|\s+(?P<apart>(?:{_FEATURES})?[0-9]{{5}})){_CLOSED}{_CODE_END}"
+    rf"(?:{_JOIN}(?P<tail>{_TAIL}{{1,5}})|\s+(?P<apart>{_TAIL}{{5}})){_TAIL_END}"
 )
 # After a dash a short number may be the number of a part: only whole tails are ends of ranges.
 _RANGE_END = re.compile(
-    rf"{_RANGE}(?:(?P<full>{_NATIONAL})|(?P<whole>(?:(?:{_FEATURES})\s*)?[0-9]{{5}})"
-    rf"|(?<![-\s])(?<!-\s)(?P<short>(?:{_FEATURES})?[0-9]{{1,4}})){_CLOSED}{_CODE_END}"
+    rf"\s*(?:(?:-+|~+|至|到)\s*(?:(?P<full>{_NATIONAL}){_CLOSED}|(?P<whole>{_TAIL}{{5}}){_TAIL_END})"
+    rf"|(?:~+|至|到)\s*(?P<short>{_TAIL}{{1,4}}){_TAIL_END})"
 )
 _STATED = re.compile(
     rf"(?<![0-9A-Z第.{_NUMERALS}十百])(?:[等共计計合总總]*\s*)"
@@ -79,10 +81,12 @@ _STATED = re.compile(
 _KNOWN_WORDS = re.compile(
     "不动产单元(?:代码|号)?|不動產單元(?:代碼|號)?|宗地(?:统一)?(?:代码|编码|编号|号)?"
     "|地块(?:代码|编码|编号|号)?|地籍号|编[码号]|代码|分别为|分别|以及|其中|[暂]?无|没有"
-    "|[等共计及和与與号號为至]|地块"
+    "|[等共计合及和与與号號为]|地块"
 )
 _PUNCTUATION = re.compile(r"[\s、,;:.。|/()~\-_'\"“”‘’!?*#&+=<>《》「」·…]+")
-_CODE_IN_NOTE = re.compile(r"[0-9A-Z]{5}")
+_CODE_LIKE = re.compile(r"(?:[0-9OI]\s*){12}|[GJZ][A-Y]\s*[0-9OI]{5}|NC\s*[0-9A-F]{4}")
+# Land that a note names only to tell it from the land that is meant.
+_OTHER_LAND = re.compile(r"\(\s*(?:原|旧|舊|前|曾|不含|不包|除|非|已?注销|已?註銷)")
 
 
 class _Reading(NamedTuple):
@@ -170,14 +174,17 @@ def _read_text(text: str, pattern: re.Pattern[str] | None) -> _Reading:
     """Read the codes of one folded text."""
     stated = max((_number_of(m["count"]) for m in _STATED.finditer(text)), default=None)
     text = _STATED.sub(" ", text)
-    notes = _NOTE.findall(text)
-    outside = _outside_notes(text)
+    outside, notes = _part_notes(text)
     find = _national_codes if pattern is None else _codes_by(pattern)
     codes, left = find(outside)
-    if codes:
-        left = " ".join([left, *(note for note in notes if _CODE_IN_NOTE.search(note))])
-    elif notes:
-        codes, left = find(text)
+    kept = [note for note in notes if _CODE_LIKE.search(note) or find(note)[0]]
+    if not codes and not _CODE_LIKE.search(left):
+        # a text that has its codes in brackets only
+        meant = [note for note in kept if not _OTHER_LAND.match(note)]
+        kept = [note for note in kept if note not in meant]
+        codes, inside = find("\n".join(meant))
+        left = f"{left} {inside}"
+    left = " ".join([left, *kept])
     proposals = () if pattern is not None else _proposals(left, codes)
     rest = _PUNCTUATION.sub(" ", _KNOWN_WORDS.sub(" ", left)).strip()
     return _Reading(tuple(dict.fromkeys(codes)), stated, rest or None, proposals)
@@ -197,29 +204,31 @@ def _national_codes(text: str) -> tuple[list[str], str]:
             continue
         codes.append(code)
         if match["national"] is not None:
-            at = _followers(text, at, codes)
+            at = _followers(text, at, codes, left)
         left.append(" ")
     left.append(text[at:])
     return codes, "".join(left)
 
 
-def _followers(text: str, at: int, codes: list[str]) -> int:
-    """Add the codes that are given by a tail or a range after the last one; where they end."""
+def _followers(text: str, at: int, codes: list[str], left: list[str]) -> int:
+    """Add the codes given by a tail or a range after the last one; return where they end."""
     while True:
-        match = _RANGE_END.match(text, at)
-        if match is not None:
+        if (match := _RANGE_END.match(text, at)) is not None:
             full = match["full"]
             end = _valid(full) if full else _with_tail(codes[-1], match["whole"] or match["short"])
             between = _between(codes[-1], end)
             if between is None:
-                return at
+                left.append(f" {match[0]} ")
+                # the other end is a code by itself where it is written in full
+                return match.start("full") if full else match.end()
             codes += between
-        else:
-            match = _NEXT_TAIL.match(text, at)
-            code = match and _with_tail(codes[-1], match["tail"] or match["apart"])
-            if match is None or code is None:
+        elif (match := _NEXT_TAIL.match(text, at)) is not None:
+            code = _with_tail(codes[-1], match["tail"] or match["apart"])
+            if code is None:
                 return at
             codes.append(code)
+        else:
+            return at
         at = match.end()
 
 
@@ -279,13 +288,14 @@ def _proposals(left: str, codes: Sequence[str]) -> tuple[str, ...]:
     for match in _ALMOST.finditer(left):
         text = "".join(match[0].split()).translate(_LOOKALIKES)
         if _CODE.match(text) and text[:19] not in codes:
-            found.append(text if _UNIT.fullmatch(text) else text[:19])
+            found.append(text[:19])
     return tuple(dict.fromkeys(found))
 
 
 # --- land numbers by section -----------------------------------------------------------------
 
 _CHARACTER = r"[^\W0-9_]"
+_LONGEST_HEAD = 40  # characters of place and section
 _CONNECTOR = "以?及|[與与暨]"
 _NOT_A_NUMBER = "平方|公頃|公顷|[坪畝亩筆笔宗年月日元樓楼層层巷弄鄰邻戶户棟栋%㎡]|M2|公尺|米"
 _LAND_NUMBER = (
@@ -297,7 +307,7 @@ _SAME_SECTION = "同小?段"
 _LIST_GAP = rf"(?:[、,;.\s/~]|{_CONNECTOR}|和|至|到|{_SAME_SECTION})+第?|(?<=[號号])"
 _LIST = rf"{_LIST_ITEM}(?:(?:{_LIST_GAP}){_LIST_ITEM})*"
 _SECTION_LIST = re.compile(
-    rf"(?P<mark>[、,;.:/]?)(?P<head>{_CHARACTER}*段)[、,:]?(?:地[號号]:?)?第?(?P<list>{_LIST})"
+    rf"(?P<mark>[、,;.:/]?)(?P<head>{_CHARACTER}{{0,{_LONGEST_HEAD}}}段)[、,:]?(?:地[號号]:?)?第?(?P<list>{_LIST})"
 )
 _LIST_PARTS = re.compile(rf"(?P<number>{_LAND_NUMBER})(?P<after>{_AFTER_NUMBER})")
 _LAND_COUNT = re.compile(
@@ -305,7 +315,7 @@ _LAND_COUNT = re.compile(
 )
 _BROKEN_NUMBER = re.compile(r"(?<=[0-9])\s*[-之]\s*(?=[0-9])")
 _AFTER_LIST_BREAK = re.compile(r"(?<=[號号分份])\s+(?=\S)")
-_IDLE_SPACE = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")
+_IDLE_SPACE = re.compile(r"(?<![0-9\s])\s+|\s+(?![0-9\s])")
 _BRACKETED_LIST = re.compile(rf"(?<=段)\(({_LIST})\)")
 _NUMERAL_IN_NAME = re.compile("(?<![0-9-])([1-9][0-9]?)(?=小?段)")
 _ROAD_SECTION = re.compile(f"(?:路|街|大道)[{_NUMERALS}十]+段")
@@ -339,14 +349,15 @@ def parse_land_numbers(s: pd.Series) -> pd.DataFrame:
     Errors: none.
     Source: land numbers of the Taiwan cadastre (土地登記規則: 地號, 分號); default chosen.
     """
-    places, lands = _once(s, _read_lands, [])
+    nothing: list[tuple[str | None, str, str]] = []
+    places, lands = _once(s, _read_lands, nothing)
     return _long(s.index, places, lands, ["place", "section", "number"])
 
 
 def _read_lands(text: str) -> list[tuple[str | None, str, str]]:
     """Read place, section and number of each land in one folded text."""
     text = _BROKEN_NUMBER.sub("-", _BRACKETED_LIST.sub(r"\1", text))
-    text = _AFTER_LIST_BREAK.sub("、", _outside_notes(text))
+    text = _AFTER_LIST_BREAK.sub("、", _part_notes(text)[0])
     text = _LAND_COUNT.sub("", _IDLE_SPACE.sub("", text))
     text = _NUMERAL_IN_NAME.sub(lambda match: _numeral_of(int(match[1])), text)
     found: list[tuple[str | None, str, str]] = []
@@ -374,44 +385,44 @@ def _read_lands(text: str) -> list[tuple[str | None, str, str]]:
 
 def _numbers(text: str) -> Iterator[str]:
     """Read the numbers of one list."""
-    before: tuple[int, int] | None = None
-    for number, is_range in _joined(text):
-        parent, child = _parts(number)
-        if parent == 0:
-            before = None
-            continue
-        if is_range and before is not None:
-            yield from map(_eight, _numbers_between(before, (parent, child)))
-        yield _eight((parent, child))
-        before = parent, child
+    before: tuple[int, int] = (0, 0)
+    for number, is_range in _whole_numbers(text):
+        this = _parts(number)
+        if is_range and this[1] == 0 and before[1] < this[0] < before[0] and before[1] > 0:
+            # 716-5至8: the parent is not said again
+            this = before[0], this[0]
+        if is_range:
+            yield from map(_eight, _numbers_between(before, this))
+        if this[0] > 0:
+            yield _eight(this)
+        before = this
 
 
-def _joined(text: str) -> list[tuple[str, bool]]:
-    """Part a list into numbers, each with whether it ends a range; broken ones are joined."""
+def _whole_numbers(text: str) -> list[tuple[str, bool]]:
+    """Part a list into numbers, each with whether it ends a range; join what a break has parted."""
     parts = list(_LIST_PARTS.finditer(text))
     gaps = [text[a.end() : b.start()] for a, b in itertools.pairwise(parts)]
     has_signs = any(gap.strip() for gap in gaps)
-    numbers: list[tuple[str, bool]] = []
-    for match, gap in zip(parts, ["", *gaps], strict=True):
+    numbers = [(parts[0]["number"], False)]
+    for last, match, gap in zip(parts, parts[1:], gaps, strict=False):
         number = match["number"]
-        if (
-            numbers
-            and has_signs
-            and "\n" in gap
-            and not gap.strip()
-            and text[match.start() - len(gap) - 1].isdigit()
-        ):
-            whole = numbers[-1][0] + number
-            earlier = [value for value, _ in numbers[-2:]]
-            if (
-                re.fullmatch(_LAND_NUMBER, whole)
-                and not _ascends([*earlier, number])
-                and _ascends([*earlier[:-1], whole])
-            ):
-                numbers[-1] = whole, numbers[-1][1]
-                continue
-        numbers.append((number, bool(re.search("[~至到]", gap))))
+        is_break = has_signs and not gap.strip() and "\n" in gap and not last["after"]
+        earlier = [value for value, _ in numbers[-2:]]
+        if is_break and _is_one(earlier, number):
+            numbers[-1] = earlier[-1] + number, numbers[-1][1]
+        else:
+            numbers.append((number, re.search("[~至到]", gap) is not None))
     return numbers
+
+
+def _is_one(earlier: list[str], number: str) -> bool:
+    """Tell whether a number goes on with the last one: apart they are in no order."""
+    whole = earlier[-1] + number
+    return (
+        re.fullmatch("[0-9]{1,4}(?:-[0-9]{1,4})?", whole) is not None
+        and not _ascends([*earlier, number])
+        and _ascends([*earlier[:-1], whole])
+    )
 
 
 def _ascends(numbers: Sequence[str]) -> bool:
@@ -503,6 +514,8 @@ class _SectionList:
             exact = _SECTION_NOTE.sub("", name)
             self.by_name[exact].append(section)
             self.by_folded[_fold_name(exact)].append(section)
+        # the areas without their kind
+        self.stems = {_stem(area) for area in self.known}
 
     @staticmethod
     def _areas(place: str, office: object, area_names: dict[str, str]) -> frozenset[str]:
@@ -536,21 +549,15 @@ class _SectionList:
         if not sections:
             return []
         areas = [area for place in places for area in _areas_of(place)]
-        told = [area for area in areas if area in self.known or _stem(area) in self._stems]
+        told = [area for area in areas if area in self.known or _stem(area) in self.stems]
         if areas and not told:
             return []
         for area in told:
             if area in self.known:
-                sections = [section for section in sections if area in section.areas]
+                sections = [row for row in sections if area in row.areas]
             else:
-                stem = _stem(area)
-                sections = [s for s in sections if stem in map(_stem, s.areas)]
+                sections = [row for row in sections if _stem(area) in map(_stem, row.areas)]
         return sections
-
-    @property
-    def _stems(self) -> set[str]:
-        """The names of all areas without their kind."""
-        return {_stem(area) for area in self.known}
 
 
 def match_sections(
@@ -646,12 +653,19 @@ def _objects(values: Iterable[Any]) -> np.ndarray[Any, Any]:
     return np.fromiter(values, dtype=object)
 
 
-def _outside_notes(text: str) -> str:
-    """Return a text without its notes in brackets."""
+def _part_notes(text: str) -> tuple[str, list[str]]:
+    """Return a text without its notes in brackets, and the notes."""
+    notes: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        """Keep one note."""
+        notes.append(match[0])
+        return " "
+
     before = None
     while before != text:
-        before, text = text, _NOTE.sub(" ", text)
-    return text
+        before, text = text, _NOTE.sub(take, text)
+    return text, notes
 
 
 def _number_of(text: str) -> int:
