@@ -80,7 +80,7 @@ _STATED = re.compile(
 )
 _KNOWN_WORDS = re.compile(
     "不动产单元(?:代码|号)?|不動產單元(?:代碼|號)?|宗地(?:统一)?(?:代码|编码|编号|号)?"
-    "|地块(?:代码|编码|编号|号)?|地籍号|编[码号]|代码|分别为|分别|以及|其中|[暂]?无|没有"
+    "|地块(?:代码|编码|编号|号)?|地籍号|编[码号]|代码|分别为|分别|以及|其中|暂?无|没有"
     "|[等共计合及和与與号號为]|地块"
 )
 _PUNCTUATION = re.compile(r"[\s、,;:.。|/()~\-_'\"“”‘’!?*#&+=<>《》「」·…]+")
@@ -108,8 +108,8 @@ def parse_parcel_text(s: pd.Series, scheme: str = "gbt37346") -> pd.DataFrame:
     parcels; after a dash the tail must have its five digits. A range that is none is left in
     the rest. Notes in brackets are passed over, unless no code stands outside of them.
 
-    ``scheme`` is ``gbt37346``, or a regular expression: every match that is not empty counts, its
-    first group where it has one. Codes of our own (NC and 16 hexadecimals) count in every scheme.
+    ``scheme`` is ``gbt37346``, or a regular expression: every match in the text in capitals that is
+    not empty counts, its first group where it has one. Codes of our own (NC and 16 hexadecimals) count in every scheme.
 
     Shape:  one text per row in; one row per code out: row (label of the input), position (from
             1, by first mention), parcel_code. A code said twice counts once.
@@ -303,8 +303,7 @@ _LAND_NUMBER = (
 )
 _AFTER_NUMBER = r"(?:地?[號号]|之?[內内]|之?一?部[分份]?|全部|土地|等)*"
 _LIST_ITEM = f"{_LAND_NUMBER}{_AFTER_NUMBER}"
-_SAME_SECTION = "同小?段"
-_LIST_GAP = rf"(?:[、,;.\s/~]|{_CONNECTOR}|和|至|到|{_SAME_SECTION})+第?|(?<=[號号])"
+_LIST_GAP = rf"(?:[、,;.\s/~]|{_CONNECTOR}|和|至|到|同小?段)+第?|(?<=[號号])"
 _LIST = rf"{_LIST_ITEM}(?:(?:{_LIST_GAP}){_LIST_ITEM})*"
 _SECTION_LIST = re.compile(
     rf"(?P<mark>[、,;.:/]?)(?P<head>{_CHARACTER}{{0,{_LONGEST_HEAD}}}段)[、,:]?(?:地[號号]:?)?第?(?P<list>{_LIST})"
@@ -318,10 +317,11 @@ _AFTER_LIST_BREAK = re.compile(r"(?<=[號号分份])\s+(?=\S)")
 _IDLE_SPACE = re.compile(r"(?<![0-9\s])\s+|\s+(?![0-9\s])")
 _BRACKETED_LIST = re.compile(rf"(?<=段)\(({_LIST})\)")
 _NUMERAL_IN_NAME = re.compile("(?<![0-9-])([1-9][0-9]?)(?=小?段)")
-_ROAD_SECTION = re.compile(f"(?:路|街|大道)[{_NUMERALS}十]+段")
+_ROAD_SECTION = re.compile(f"(?:路|街|大道)[{_NUMERALS}十]+段$")
 _SITUATED = re.compile("^(?:(?:土地)?[坐座]落(?:[於于在])?|位[於于]|土地標示)")
 _LEADING_CONNECTOR = re.compile(f"^(?:{_CONNECTOR})")
-_SUBSECTION = re.compile("[^段]+小段")
+_SAME = ("同段", "同小段")
+_NEEDS_SECTION = re.compile("同段|[^段]*小段")
 _PLACE = re.compile(
     rf"(?P<place>(?:{_CHARACTER}{{1,3}}省)?"
     rf"(?:(?:(?![鄉乡鎮镇區区]){_CHARACTER}){{2,3}}?[縣县市])?"
@@ -335,10 +335,10 @@ def parse_land_numbers(s: pd.Series) -> pd.DataFrame:
 
     A list of numbers belongs to the section before it; a section without a place has the place
     of the one before, and a subsection alone (二小段) its section. Notes in brackets, counts
-    (等5筆), 地號, 部分 and 內 are passed over. Section 三 of a road with house numbers is no section of
-    land. ``至`` and ``~`` between two parents, or two children of one parent, are a range of at most
-    ``LONGEST_RANGE`` numbers. A line break between digits parts two numbers, unless the list has
-    other separators and is in ascending order only where the digits are joined.
+    (等5筆), 地號, 部分 and 內 are passed over; 中山路二段 with a house number is a road. 至 and ~ between
+    two parents, or two children of one parent, are a range of at most ``LONGEST_RANGE`` numbers;
+    of one that is none only the ends count. A line break between digits parts two numbers,
+    unless the list has other separators and is in ascending order only with the digits joined.
     Numbers without any section are not read.
 
     Shape:  one text per row in; one row per number out: row (label of the input), position
@@ -358,7 +358,7 @@ def _read_lands(text: str) -> list[tuple[str | None, str, str]]:
     """Read place, section and number of each land in one folded text."""
     text = _BROKEN_NUMBER.sub("-", _BRACKETED_LIST.sub(r"\1", text))
     text = _AFTER_LIST_BREAK.sub("、", _part_notes(text)[0])
-    text = _LAND_COUNT.sub("", _IDLE_SPACE.sub("", text))
+    text = _LAND_COUNT.sub("等", _IDLE_SPACE.sub("", text))
     text = _NUMERAL_IN_NAME.sub(lambda match: _numeral_of(int(match[1])), text)
     found: list[tuple[str | None, str, str]] = []
     place: str | None = None
@@ -372,8 +372,11 @@ def _read_lands(text: str) -> list[tuple[str | None, str, str]]:
         if match.start() == end and not match["mark"]:
             head = head.removeprefix("和")
         end = match.end()
-        if section is not None and _SUBSECTION.fullmatch(head):
-            section = section[: section.index("段") + 1] + head
+        if _NEEDS_SECTION.fullmatch(head):
+            if section is None:
+                continue
+            if head not in _SAME:
+                section = section[: section.index("段") + 1] + head
         else:
             parts = _PLACE.fullmatch(head)
             if parts is None:

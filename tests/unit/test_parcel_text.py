@@ -398,6 +398,8 @@ class TestLandNumbers:
             ("716-5至7地號", ["07160005", "07160006", "07160007"]),
             ("716至900地號", ["07160000", "09000000"]),
             ("716地號500平方公尺", ["07160000"]),
+            ("716地號500平方公尺，同段717地號", ["07160000", "07170000"]),
+            ("716-5等2筆8", ["07160005"]),
             ("716、5坪", ["07160000"]),
             ("716、716", ["07160000"]),
             ("0、716", ["07160000"]),
@@ -407,8 +409,9 @@ class TestLandNumbers:
     def test_lists(self, list_, expected):
         assert numbers(f"柳塘區青嵐段{list_}") == expected
 
-    def test_numbers_without_a_section_are_not_read(self):
-        assert numbers("716-5地號") == []
+    @pytest.mark.parametrize("written", ["716-5地號", "同段7地號", "一小段7地號", "中山路二段7號"])
+    def test_numbers_without_a_section_are_not_read(self, written):
+        assert numbers(written) == []
 
     def test_rows_keep_their_labels(self):
         table = parse_land_numbers(pd.Series(["青嵐段7、8", None, "青嵐段7、8"], index=[3, 4, 5]))
