@@ -347,7 +347,7 @@ def parse_land_numbers(s: pd.Series) -> pd.DataFrame:
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
-    Source: land numbers of the Taiwan cadastre (土地登記規則: 地號, 分號); default chosen.
+    Source: default chosen, after the form of printed notices (parent and child number).
     """
     nothing: list[tuple[str | None, str, str]] = []
     places, lands = _once(s, _read_lands, nothing)
