@@ -14,6 +14,7 @@ from typing import Literal
 import pandas as pd
 
 from pipeline.domain.text import DASHES, SPACES, blank_to_na, fold, map_unique
+from pipeline.domain.us_postal import us_key
 
 _BRACKETS = str.maketrans("〔〕[]【】〖〗{}", "()" * 5)
 
@@ -45,58 +46,6 @@ _NOTE = re.compile(rf"\((?=(?:{'|'.join(_NOTE_WORDS)}))((?:[^()]|\([^()]*\))*)\)
 _ZH_NOISE = re.compile(r"[\W_]+")
 _ZH_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[\W_]+(?=[0-9])")
 _ZH_RANGE = re.compile(f"[-~{DASHES}]")
-
-_US_WORDS = {
-    "NORTH": "N",
-    "SOUTH": "S",
-    "EAST": "E",
-    "WEST": "W",
-    "NORTHEAST": "NE",
-    "NORTHWEST": "NW",
-    "SOUTHEAST": "SE",
-    "SOUTHWEST": "SW",
-    "ALLEY": "ALY",
-    "AVENUE": "AVE",
-    "AV": "AVE",
-    "BOULEVARD": "BLVD",
-    "BRIDGE": "BRG",
-    "CENTER": "CTR",
-    "CIRCLE": "CIR",
-    "COURT": "CT",
-    "CRESCENT": "CRES",
-    "DRIVE": "DR",
-    "EXPRESSWAY": "EXPY",
-    "EXTENSION": "EXT",
-    "HEIGHTS": "HTS",
-    "HIGHWAY": "HWY",
-    "JUNCTION": "JCT",
-    "LANE": "LN",
-    "MOUNT": "MT",
-    "PARKWAY": "PKWY",
-    "PLACE": "PL",
-    "PLAZA": "PLZ",
-    "ROAD": "RD",
-    "ROUTE": "RTE",
-    "SQUARE": "SQ",
-    "STREET": "ST",
-    "STR": "ST",
-    "TERRACE": "TER",
-    "TURNPIKE": "TPKE",
-}
-_US_APOSTROPHE = re.compile("[.'`\u2018\u2019]")
-_US_UNIT = re.compile(
-    r"(?:(?<=[ ,;])(?:"
-    r"(?:[0-9]+(?:ST|ND|RD|TH)|GROUND|FIRST|SECOND|THIRD|TOP|MAIN) (?:FLOOR|FLR|FL)\b"
-    r"|(?:APARTMENT|APT|UNIT|SUITE|STE|FLOOR|FLR|FL|ROOM|RM|BUILDING|BLDG)"
-    r"(?:(?=[0-9])| *#? *\b(?=[A-Z0-9]))"
-    r"|(?:BASEMENT|BSMT|STOREFRONT|PENTHOUSE)\b"
-    r")|(?<!^)#).*$"
-)
-_US_NOISE = re.compile(r"[^A-Z0-9/-]+")
-_US_HYPHEN = re.compile(r"(?<=[A-Z0-9]) *- *(?=[A-Z0-9])")
-_US_ZEROS = re.compile(r"(?<![A-Z0-9-])0+(?=[0-9])")
-_US_ORDINAL = re.compile(r"\b([0-9]+)(?:ST|ND|RD|TH)\b")
-_US_WORD = re.compile(r"[A-Z]+")
 
 
 def normalise_name(s: pd.Series) -> pd.Series:
@@ -145,7 +94,7 @@ def normalise_address(
     Source: zh: default chosen. us: USPS Publication 28, appendices B and C.
     """
     if style == "us":
-        return blank_to_na(map_unique(fold(s).str.upper(), _us_address))
+        return blank_to_na(map_unique(fold(s).str.upper(), us_key))
     if style != "zh":
         raise ValueError(f"unknown address style: {style!r}")
     flat = map_unique(fold(s).str.upper(), _zh_flat)
@@ -186,12 +135,3 @@ def _zh_flat(address: str) -> str:
     ]
     words = [_ZH_NOISE.sub("", part) for part in parts]
     return words[0] + "".join(mark + word for mark, word in zip(marks, words[1:], strict=True))
-
-
-def _us_address(address: str) -> str:
-    """Return a folded upper-case American address in postal abbreviations."""
-    text = _US_UNIT.sub("", _US_APOSTROPHE.sub("", address))
-    text = _US_HYPHEN.sub("-", _US_NOISE.sub(" ", text))
-    text = _US_ORDINAL.sub(r"\1", _US_ZEROS.sub("", text))
-    text = _US_WORD.sub(lambda word: _US_WORDS.get(word[0], word[0]), text)
-    return " ".join(text.split())
