@@ -9,12 +9,13 @@ import os
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pyproj
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline._paths import data_path
+from pipeline.domain.linking import PARTS, REASONS, STAGES
 from pipeline.errors import SettingsError
 from pipeline.feeds.limits import Limits
 
@@ -133,10 +134,37 @@ class TopologySettings(_Table):
 class LinkSettings(_Table):
     """What evidence decides."""
 
-    footprint_min_share: Decimal = Field(ge=0, le=1)
+    accept_score: Decimal = Field(gt=0, le=1)
     min_gap: Decimal = Field(ge=0, le=1)
-    accept_address: bool
-    stage_score: dict[str, Decimal]
+    footprint_min_share: Decimal = Field(ge=0, le=1)
+    footprint_min_gap: Decimal = Field(ge=0, le=1)
+    point_reach_m: Decimal = Field(ge=0, le=1000)
+    point_gap_m: Decimal = Field(ge=0)
+    point_far_m: Decimal = Field(gt=0)
+    road_reach_m: Decimal = Field(ge=0, le=5000)
+    place_min_records: int = Field(ge=1)
+    place_min_share: Decimal = Field(gt=Decimal("0.5"), le=1)
+    review_candidates: int = Field(ge=1, le=100)
+    stage_score: dict[str, Annotated[Decimal, Field(ge=0, le=1)]]
+    weight: dict[str, Annotated[Decimal, Field(ge=-1, le=1)]]
+
+    @model_validator(mode="after")
+    def _lists_are_closed(self) -> LinkSettings:
+        for name, known in (
+            ("stage_score", {*STAGES, *REASONS}),
+            ("weight", set(PARTS) - {"evidence"}),
+        ):
+            unknown = sorted(set(getattr(self, name)) - known)
+            if unknown:
+                raise ValueError(f"{name} knows no {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_alone_decide_nothing(self) -> LinkSettings:
+        for stage in ("right_name", "lease_name", "name_similar"):
+            if self.stage_score.get(stage, Decimal(0)) >= self.accept_score:
+                raise ValueError(f"stage_score.{stage} must be below accept_score")
+        return self
 
 
 class LineageSettings(_Table):
@@ -227,6 +255,13 @@ class Settings(_Table):
         return found
 
 
+def _over(base: object, table: object) -> Any:  # noqa: ANN401 - a value of TOML
+    """One value over another: of two tables each single value, of tables in them as well."""
+    if not isinstance(base, dict) or not isinstance(table, dict):
+        return table
+    return base | {name: _over(base.get(name), value) for name, value in table.items()}
+
+
 def load_settings(workspace: Path) -> Settings:
     """Read the settings of a workspace.
 
@@ -237,10 +272,7 @@ def load_settings(workspace: Path) -> Settings:
         raise SettingsError("settings.no_workspace", path=str(workspace))
     tables = _read(data_path("config", "defaults.toml"))
     for name, table in _read(file).items():
-        base = tables.get(name)
-        tables[name] = (
-            {**base, **table} if isinstance(base, dict) and isinstance(table, dict) else table
-        )
+        tables[name] = _over(tables.get(name), table)
     url = os.environ.get("DIQI_DATABASE_URL")
     if url:
         tables["database"] = {**tables.get("database", {}), "url": url}

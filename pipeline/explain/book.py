@@ -25,6 +25,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
         "recognition",
         "account",
         "score",
+        "past_link",
         "area",
         "enterprise_event",
         "parcel_lineage",

@@ -32,6 +32,7 @@ FEEDS = (
     "recognition",
     "account",
     "score",
+    "past_link",
     "area",
 )
 
@@ -39,6 +40,7 @@ ColumnType = Literal[
     "text",
     "code",
     "parcel_code",
+    "parcel_codes",
     "unit_code",
     "credit_code",
     "certificate_key",
@@ -155,8 +157,8 @@ class Column(_Model):
     ``unit_is``: whether ``unit`` is declared, or only assumed until the drawn areas say otherwise;
     ``mixed_units``: whether a column that mixes units is refused or read by row; ``drawn``: the rule
     by which the figure is the area of the row's own shape; ``calendar``: of years with up to three
-    figures; ``leading_zeros``: a code that may begin with zeros, which a numeric cell loses;
-    ``fill_down``: an empty cell means the same as the cell above.
+    figures; ``several``: a cell may name several parcels, and this is the first;
+    ``leading_zeros``: a code that may begin with zeros, which a numeric cell loses; ``fill_down``: an empty cell means the same as the cell above.
     """
 
     type: ColumnType = "text"
@@ -176,6 +178,7 @@ class Column(_Model):
     drawn: Literal["ellipsoid", "plane"] | None = None
     calendar: Literal["gregorian", "roc"] = "gregorian"
     leading_zeros: bool = False
+    several: bool = False
     fill_down: bool = False
     codes: dict[str, str] = {}
     otherwise: str | None = None
@@ -429,6 +432,7 @@ class _Sources(_Model):
             "recognition",
             "account",
             "score",
+            "past_link",
             "area",
         ],
         dict[str, Any],

@@ -22,6 +22,7 @@ from pipeline.domain.codes import (
     parse_parcel_code,
 )
 from pipeline.domain.names import normalise_address, normalise_name
+from pipeline.domain.parcel_text import read_parcel_text
 from pipeline.domain.quantities import half_up, parse_date, parse_number, to_m2
 from pipeline.domain.text import (
     as_arrow,
@@ -56,7 +57,7 @@ _WITHOUT_FIGURE = "共同共有|按份共有|其[他它]共有"
 _LAST_YEAR = 9999
 # An entry of an index has at most 2,704 bytes (PostgreSQL), of a key with up to three columns.
 _TEXT_BYTES, _KEY_BYTES = 2_500, 800
-_CODES = frozenset({"code", "parcel_code", "credit_code"})
+_CODES = frozenset({"code", "parcel_code", "parcel_codes", "credit_code"})
 # What is derived from a text that is a column itself.
 _DERIVED = frozenset({"name_key", "address_key", "certificate_key", "unit_code"})
 _SPACE, _DELETE = 0x20, 0x7F
@@ -128,11 +129,14 @@ class Fields:
                 cleaned = self._secondary(column, text)
             case "code":
                 cleaned = self._code(name, column, text)
-            case "parcel_code":
+            case "parcel_code" | "parcel_codes":
                 text = self._undamaged(name, text)
                 found = parse_parcel_code(text, self.county.parcel_scheme)
-                self._report_problem(name, "parcel.code", original, found)
-                cleaned = found["parcel_code"]
+                if column.several or column.type == "parcel_codes":
+                    cleaned = self._several(name, column, text, found)
+                else:
+                    self._report_problem(name, "parcel.code", original, found)
+                    cleaned = found["parcel_code"]
             case "credit_code":
                 # an identity number is personal data: it is neither kept nor reported
                 is_person = matches(clean_code(text), _IDENTITY)
@@ -259,6 +263,31 @@ class Fields:
 
     def _was_number(self, name: str) -> Mask:
         return was_number(self.batch, self.layer.match, name)
+
+    def _several(
+        self, name: str, column: Column, text: pd.Series, found: pd.DataFrame
+    ) -> pd.Series:
+        """Codes of a cell that may name several parcels: the first, or those after it."""
+        is_other = found["problem"].notna() & (found["problem"] != "missing")
+        read = read_parcel_text(text.where(is_other), self.county.parcel_scheme)
+        codes = read["codes"].str.split("|", n=1, expand=True).reindex(columns=[0, 1])
+        if column.type == "parcel_codes":
+            return codes[1].astype("str")
+        is_known = read["codes"].notna()
+        self._report_problem(name, "parcel.code", text, found.mask(is_known))
+        is_partly = (is_known & ~read["is_complete"]).to_numpy(dtype=bool)
+        if is_partly.any():
+            params = np.full(len(text), None, dtype=object)
+            params[is_partly] = [
+                json.dumps(
+                    {"count": int(count), "rest": "" if pd.isna(rest) else rest}, ensure_ascii=False
+                )
+                for count, rest in zip(
+                    read["count"][is_partly], read["rest"][is_partly], strict=True
+                )
+            ]
+            self.findings.report(is_partly, "parcel.text_partly_read", name, text, params=params)
+        return found["parcel_code"].fillna(codes[0].astype("str"))
 
     def _report_problem(
         self, name: str, rule: str, original: pd.Series, found: pd.DataFrame

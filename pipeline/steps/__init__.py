@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from sqlalchemy import Connection
 
-from pipeline.steps import check_topology, publish_layers
+from pipeline.steps import check_topology, publish_layers, read_texts
 
 Rows = Callable[[Connection, Mapping[str, object]], pd.DataFrame]
 
@@ -41,6 +41,7 @@ _RECORD_MARKS: dict[str, dict[str, tuple[str, ...]]] = {
     "indicator": {"enterprise": ("enterprise_code",)},
     "recognition": {"enterprise": ("enterprise_code",)},
     "account": {"enterprise": ("enterprise_code",)},
+    "past_link": {"enterprise": ("enterprise_code",)},
     "score": {"enterprise": ("enterprise_code",)},
     "area": {"area": ("area_code",)},
 }
@@ -251,6 +252,75 @@ STEPS: tuple[Step, ...] = (
         code=("pipeline.steps.check_topology",),
     ),
     Step(
+        "read_texts",
+        reads=(
+            "core.enterprise",
+            "core.parcel",
+            "core.right",
+            "core.lease",
+            "core.area",
+            "derived.parcel_township",
+        ),
+        outputs=(
+            Output(
+                "derived.enterprise_address",
+                key=("enterprise_code",),
+                scope="enterprise_code",
+                kind="enterprise",
+                marks={"enterprise": ("enterprise_code",)},
+                rows=read_texts.enterprise_address_rows,
+            ),
+            Output(
+                "derived.parcel_address",
+                key=("parcel_code",),
+                scope="parcel_code",
+                kind="parcel",
+                marks={
+                    "parcel": ("parcel_code",),
+                    "road_place": ("road_place",),
+                    "park": ("park",),
+                },
+                rows=read_texts.parcel_address_rows,
+            ),
+            Output(
+                "derived.enterprise_name",
+                key=("enterprise_code", "name_key"),
+                scope="enterprise_code",
+                kind="enterprise",
+                marks={
+                    "enterprise": ("enterprise_code",),
+                    "name": ("name_key",),
+                    "body": ("body",),
+                },
+                rows=read_texts.enterprise_name_rows,
+            ),
+            Output(
+                "derived.party_name",
+                key=("name_key",),
+                scope="name_key",
+                kind="party",
+                marks={"party": ("name_key",), "body": ("body",)},
+                rows=read_texts.party_name_rows,
+            ),
+            Output(
+                "derived.road_alias",
+                key=("road",),
+                marks={"place": ("road",)},
+                rows=read_texts.road_alias_rows,
+            ),
+            Output("derived.place", key=("kind", "name"), marks={"place": ("name",)}),
+        ),
+        settings={
+            "address_style": "codes.address_style",
+            "address_prefixes": "codes.address_prefixes",
+            "county_name": "county.name",
+            "place_min_records": "link.place_min_records",
+            "place_min_share": "link.place_min_share",
+        },
+        code=("pipeline.steps.read_texts", "pipeline.domain.addresses", "pipeline.domain.names"),
+        files=(("sql", "steps", "read_texts", "township.sql"),),
+    ),
+    Step(
         "link_enterprises",
         reads=(
             "core.enterprise",
@@ -258,12 +328,26 @@ STEPS: tuple[Step, ...] = (
             "core.right",
             "core.lease",
             "core.footprint",
+            "core.account",
+            "core.past_link",
             "core.current_decision",
-            "core.area",
             "derived.parcel_successor",
             "derived.parcel_township",
+            "derived.enterprise_address",
+            "derived.parcel_address",
+            "derived.enterprise_name",
+            "derived.party_name",
+            "derived.road_alias",
+            "derived.place",
         ),
         outputs=(
+            Output(
+                "derived.enterprise_township",
+                key=("enterprise_code",),
+                scope="enterprise_code",
+                kind="enterprise",
+                marks={"enterprise": ("enterprise_code",)},
+            ),
             Output(
                 "derived.link_candidate",
                 key=("enterprise_code", "parcel_code", "role", "stage", "evidence_key"),
@@ -285,13 +369,27 @@ STEPS: tuple[Step, ...] = (
                 kind="enterprise",
                 marks={"enterprise": ("enterprise_code",)},
             ),
+            Output(
+                "derived.stale_decision",
+                key=("decision_id",),
+                scope="enterprise_code",
+                kind="enterprise",
+                marks={"enterprise": ("enterprise_code",)},
+            ),
             _issues("enterprise"),
         ),
         settings={
-            "footprint_min_share": "link.footprint_min_share",
+            "accept_score": "link.accept_score",
             "min_gap": "link.min_gap",
-            "accept_address": "link.accept_address",
+            "footprint_min_share": "link.footprint_min_share",
+            "footprint_min_gap": "link.footprint_min_gap",
+            "point_reach_m": "link.point_reach_m",
+            "point_gap_m": "link.point_gap_m",
+            "point_far_m": "link.point_far_m",
+            "road_reach_m": "link.road_reach_m",
+            "review_candidates": "link.review_candidates",
             "stage_score": "link.stage_score",
+            "link_weight": "link.weight",
         },
     ),
     Step(

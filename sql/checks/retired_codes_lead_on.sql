@@ -5,7 +5,7 @@ WITH args AS (
   SELECT CAST(:as_of AS date) AS as_of
 ),
 enterprise AS (
-  SELECT e.enterprise_code, e.credit_code, e.parcel_code
+  SELECT e.enterprise_code, e.credit_code
   FROM core.enterprise AS e
   WHERE e.to_run IS NULL AND e.status = 'operating'
 ),
@@ -26,7 +26,8 @@ tied AS (
   UNION ALL
   SELECT e.enterprise_code, s.successor_code, s.parcel_code, e.enterprise_code
   FROM derived.parcel_successor AS s
-  JOIN enterprise AS e ON e.parcel_code = s.parcel_code
+  JOIN core.registry_parcel AS n ON n.parcel_code = s.parcel_code
+  JOIN enterprise AS e ON e.enterprise_code = n.enterprise_code
   WHERE s.follow <> 'rest'
   UNION ALL
   SELECT e.enterprise_code, d.parcel_code, d.named_code, 'decision ' || d.decision_id

@@ -76,15 +76,171 @@ CREATE TABLE derived.footprint_topology (
 );
 COMMENT ON TABLE derived.footprint_topology IS 'Part of a footprint on a parcel besides the one that holds most of it; plane area';
 
+-- What the words of an address say. Numbers hold from number to number_to, both ends included.
+CREATE TABLE derived.enterprise_address (
+  enterprise_code text COLLATE "C" PRIMARY KEY,
+  township_code text COLLATE "C",
+  is_former boolean NOT NULL,
+  village text COLLATE "C",
+  road text COLLATE "C",
+  number integer,
+  number_to integer,
+  sub_number text COLLATE "C",
+  park text COLLATE "C",
+  building text COLLATE "C",
+  room text COLLATE "C",
+  understood numeric NOT NULL CHECK (understood BETWEEN 0 AND 1),
+  rest text
+);
+-- link_enterprises meets addresses by road and place.
+CREATE INDEX enterprise_address_road ON derived.enterprise_address (road);
+CREATE INDEX enterprise_address_village ON derived.enterprise_address (village);
+COMMENT ON TABLE derived.enterprise_address IS 'Parts of the address of each enterprise, and how much of it was understood';
+CREATE TABLE derived.parcel_address (
+  parcel_code text COLLATE "C" PRIMARY KEY,
+  township_code text COLLATE "C",
+  is_former boolean NOT NULL,
+  village text COLLATE "C",
+  road text COLLATE "C",
+  number integer,
+  number_to integer,
+  sub_number text COLLATE "C",
+  park text COLLATE "C",
+  building text COLLATE "C",
+  room text COLLATE "C",
+  understood numeric NOT NULL CHECK (understood BETWEEN 0 AND 1),
+  rest text,
+  road_place text COLLATE "C"
+);
+CREATE INDEX parcel_address_road ON derived.parcel_address (road, village);
+CREATE INDEX parcel_address_township ON derived.parcel_address (road, township_code);
+CREATE INDEX parcel_address_village ON derived.parcel_address (village);
+CREATE INDEX parcel_address_park ON derived.parcel_address (park) WHERE park IS NOT NULL;
+COMMENT ON TABLE derived.parcel_address IS 'Parts of the location of each parcel, and how much of it was understood';
+
+CREATE TABLE derived.road_alias (
+  road text COLLATE "C" PRIMARY KEY,
+  known_road text COLLATE "C" NOT NULL
+);
+COMMENT ON TABLE derived.road_alias IS 'Roads of enterprises on which no parcel lies, and the only road with parcels that differs in one character';
+
+CREATE TABLE derived.place (
+  kind text COLLATE "C" NOT NULL CHECK (kind IN ('village', 'road')),
+  name text COLLATE "C" NOT NULL,
+  township_code text COLLATE "C" NOT NULL,
+  records integer NOT NULL,
+  share numeric NOT NULL CHECK (share BETWEEN 0 AND 1),
+  PRIMARY KEY (kind, name)
+);
+COMMENT ON TABLE derived.place IS 'Villages and roads that lie in one township, by the addresses that name both';
+
+CREATE TABLE derived.enterprise_township (
+  enterprise_code text COLLATE "C" PRIMARY KEY,
+  township_code text COLLATE "C" NOT NULL,
+  source text COLLATE "C" NOT NULL CHECK (source IN ('registry', 'address', 'village', 'road', 'none'))
+);
+COMMENT ON TABLE derived.enterprise_township IS 'Township of each enterprise, and what says so';
+
+-- Names by their parts. blocks: what a name shares with those that sound alike or differ in one character.
+CREATE TABLE derived.enterprise_name (
+  enterprise_code text COLLATE "C" NOT NULL,
+  name_key text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL CHECK (kind IN ('current', 'former')),
+  is_person boolean NOT NULL,
+  region text COLLATE "C" NOT NULL,
+  body text COLLATE "C" NOT NULL,
+  form text COLLATE "C" NOT NULL,
+  branch text COLLATE "C" NOT NULL,
+  sound text COLLATE "C" NOT NULL,
+  blocks text[] NOT NULL,
+  PRIMARY KEY (enterprise_code, name_key)
+);
+CREATE INDEX enterprise_name_key ON derived.enterprise_name (name_key);
+CREATE INDEX enterprise_name_body ON derived.enterprise_name (body);
+CREATE INDEX enterprise_name_blocks ON derived.enterprise_name USING gin (blocks);
+COMMENT ON TABLE derived.enterprise_name IS 'Present and former names of enterprises, by their parts';
+CREATE TABLE derived.party_name (
+  name_key text COLLATE "C" PRIMARY KEY,
+  is_person boolean NOT NULL,
+  region text COLLATE "C" NOT NULL,
+  body text COLLATE "C" NOT NULL,
+  form text COLLATE "C" NOT NULL,
+  branch text COLLATE "C" NOT NULL,
+  sound text COLLATE "C" NOT NULL,
+  blocks text[] NOT NULL
+);
+CREATE INDEX party_name_body ON derived.party_name (body);
+CREATE INDEX party_name_blocks ON derived.party_name USING gin (blocks);
+COMMENT ON TABLE derived.party_name IS 'Names of right holders and lessees without a credit code, by their parts';
+
+-- The closed lists of stages and reasons; pipeline.domain.linking holds the same.
+CREATE TABLE core.link_stage (
+  stage text COLLATE "C" PRIMARY KEY,
+  stage_no integer NOT NULL UNIQUE,
+  -- stages that count together: an enterprise is settled by the first group that decides
+  stage_group integer NOT NULL
+);
+COMMENT ON TABLE core.link_stage IS 'Stages of the link search, in order';
+INSERT INTO core.link_stage VALUES
+  ('decision', 0, 0),
+  ('right_code', 1, 1),
+  ('lease_code', 2, 1),
+  ('registry_parcel', 3, 2),
+  ('registry_certificate', 4, 2),
+  ('account', 5, 2),
+  ('footprint_drawn', 6, 6),
+  ('footprint_overlap', 7, 7),
+  ('right_name', 8, 8),
+  ('lease_name', 9, 9),
+  ('past_link', 10, 10),
+  ('address', 11, 11),
+  ('point', 12, 12),
+  ('name_similar', 13, 13);
+CREATE TABLE core.link_reason (reason text COLLATE "C" PRIMARY KEY);
+COMMENT ON TABLE core.link_reason IS 'Reasons of links, a closed list';
+INSERT INTO core.link_reason VALUES
+  ('decided_by_person'),
+  ('right_holder_code'),
+  ('lessee_code'),
+  ('registry_parcel_code'),
+  ('registry_certificate_no'),
+  ('account_parcel'),
+  ('largest_drawing'),
+  ('smaller_drawing'),
+  ('largest_building'),
+  ('smaller_building'),
+  ('right_holder_name'),
+  ('lessee_name'),
+  ('former_name'),
+  ('name_alias'),
+  ('name_alone'),
+  ('name_not_unique'),
+  ('person_name'),
+  ('past_link'),
+  ('address_equal'),
+  ('address_not_unique'),
+  ('address_road'),
+  ('address_park'),
+  ('point_inside'),
+  ('point_near'),
+  ('point_tied'),
+  ('name_sounds_alike'),
+  ('name_one_character'),
+  ('parent_company'),
+  ('successor_unclear'),
+  ('code_and_name_differ'),
+  ('contradicted');
+
 CREATE TABLE derived.link_candidate (
   enterprise_code text COLLATE "C" NOT NULL,
   parcel_code text COLLATE "C" NOT NULL,
   role text COLLATE "C" NOT NULL CHECK (role IN ('owner', 'tenant', 'sub_tenant', 'operator')),
-  stage text COLLATE "C" NOT NULL,
+  stage text COLLATE "C" NOT NULL REFERENCES core.link_stage,
   stage_no integer NOT NULL,
-  reason text COLLATE "C" NOT NULL,
+  reason text COLLATE "C" NOT NULL REFERENCES core.link_reason,
   evidence_key text COLLATE "C" NOT NULL,
   score numeric NOT NULL CHECK (score BETWEEN 0 AND 1),
+  parts jsonb NOT NULL,
   is_ambiguous boolean NOT NULL,
   named_code text COLLATE "C",
   valid_from date,
@@ -98,12 +254,15 @@ CREATE TABLE derived.link (
   enterprise_code text COLLATE "C" NOT NULL,
   parcel_code text COLLATE "C" NOT NULL,
   role text COLLATE "C" NOT NULL CHECK (role IN ('owner', 'tenant', 'sub_tenant', 'operator')),
-  stage text COLLATE "C" NOT NULL,
-  reason text COLLATE "C" NOT NULL,
+  stage text COLLATE "C" NOT NULL REFERENCES core.link_stage,
+  reason text COLLATE "C" NOT NULL REFERENCES core.link_reason,
   score numeric NOT NULL CHECK (score BETWEEN 0 AND 1),
+  parts jsonb NOT NULL,
   runner_up_score numeric,
   gap numeric,
   status text NOT NULL CHECK (status IN ('accepted', 'review', 'rejected')),
+  -- place among the questions about the enterprise, best first
+  rank integer,
   evidence_keys text[] NOT NULL,
   named_code text COLLATE "C",
   valid_from date,
@@ -120,7 +279,9 @@ CREATE TABLE derived.seat (
   ),
   reason text COLLATE "C" NOT NULL,
   parcel_code text COLLATE "C",
-  township_code text COLLATE "C" NOT NULL
+  township_code text COLLATE "C" NOT NULL,
+  -- what would have placed it, in a fixed order; empty where it is placed
+  missing text[] NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE derived.seat IS 'Exactly one seat state per enterprise; parcel_code is its main parcel';
 
@@ -356,13 +517,16 @@ WITH named AS (
   FROM core.lease AS l
   WHERE l.to_run IS NULL
   UNION ALL
-  SELECT 'enterprise', e.record_key, e.parcel_code
-  FROM core.enterprise AS e
-  WHERE e.to_run IS NULL AND e.parcel_code IS NOT NULL
+  SELECT 'enterprise', n.enterprise_code, n.parcel_code
+  FROM core.registry_parcel AS n
   UNION ALL
   SELECT 'account', a.record_key, a.parcel_code
   FROM core.account AS a
   WHERE a.to_run IS NULL AND a.parcel_code IS NOT NULL
+  UNION ALL
+  SELECT 'past_link', k.record_key, k.parcel_code
+  FROM core.past_link AS k
+  WHERE k.to_run IS NULL
   UNION ALL
   SELECT 'decision', CAST(d.decision_id AS text), d.parcel_code
   FROM core.current_decision AS d
@@ -410,3 +574,28 @@ UNION ALL
 SELECT t.rule, 'footprint', t.footprint_code, t.parcel_code, t.main_code, t.size_m2, t.is_sliver, t.geom
 FROM derived.footprint_topology AS t;
 COMMENT ON VIEW derived.topology IS 'Overlaps, gaps and footprints across parcels, slivers among them';
+
+-- What is known of where an enterprise sits, as a person sees it who decides: one word per piece of evidence.
+-- NULL before the first run that looked. Weak evidence, which comes and goes with the land of others, is left out.
+CREATE FUNCTION derived.evidence_of(enterprise text)
+RETURNS jsonb
+LANGUAGE sql STABLE
+AS $$
+  SELECT CASE WHEN EXISTS (SELECT 1 FROM derived.seat AS s WHERE s.enterprise_code = enterprise) THEN (
+    SELECT coalesce(jsonb_agg(DISTINCT concat_ws(' ', c.stage, c.parcel_code, c.role, c.evidence_key)), '[]')
+    FROM derived.link_candidate AS c
+    WHERE c.enterprise_code = enterprise AND c.stage <> 'decision'
+      AND (c.stage_no <= 10 OR c.reason IN ('address_equal', 'point_inside', 'point_near'))
+  ) END
+$$;
+COMMENT ON FUNCTION derived.evidence_of(text) IS 'Evidence on an enterprise, one word per piece; NULL before the first run that looked';
+
+CREATE TABLE derived.stale_decision (
+  decision_id bigint PRIMARY KEY,
+  enterprise_code text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C",
+  come text[] NOT NULL,
+  gone text[] NOT NULL
+);
+CREATE INDEX stale_decision_enterprise ON derived.stale_decision (enterprise_code);
+COMMENT ON TABLE derived.stale_decision IS 'Decisions in force whose evidence has changed since, and what came and went';

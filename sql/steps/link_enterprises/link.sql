@@ -4,7 +4,8 @@
 -- Source: docs/how-it-decides.md section 3; docs/sources.md, Design 3 (ties never to chance).
 WITH args AS (
   SELECT
-    CAST(:accept_address AS boolean) AS accept_address,
+    CAST(:accept_score AS numeric) AS accept_score,
+    CAST(:review_candidates AS integer) AS review_candidates,
     CAST(:stage_score AS jsonb) AS stage_score
 ),
 scope AS (
@@ -22,45 +23,56 @@ decision AS (
       SELECT 1 FROM core.enterprise AS e
       WHERE e.enterprise_code = d.enterprise_code AND e.to_run IS NULL AND e.status = 'operating')
 ),
+graded AS (
+  SELECT
+    c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no, g.stage_group, c.reason, c.score, c.parts,
+    c.valid_from, c.valid_to, c.named_code, c.evidence_key, c.is_ambiguous,
+    NOT c.is_ambiguous AND c.score >= args.accept_score AS is_enough,
+    -- something else than the evidence itself speaks for it, besides the township
+    c.parts ?| ARRAY['address_equal', 'point_inside', 'point_near', 'road_passes', 'name_agrees'] AS is_supported
+  FROM args
+  CROSS JOIN derived.link_candidate AS c
+  JOIN scope AS s ON s.enterprise_code = c.enterprise_code
+  JOIN core.link_stage AS g ON g.stage = c.stage
+),
 candidate AS (
   SELECT
-    c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no, c.reason, c.score, c.valid_from, c.valid_to,
-    c.named_code,
-    c.is_ambiguous OR (c.stage = 'address' AND NOT args.accept_address) AS is_ambiguous,
+    c.*,
     array_agg(c.evidence_key) OVER (
       PARTITION BY c.enterprise_code, c.parcel_code, c.role, c.stage
       ORDER BY c.evidence_key ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
     ) AS evidence_keys,
     row_number() OVER (
       PARTITION BY c.enterprise_code, c.parcel_code, c.role
-      ORDER BY c.stage_no, c.is_ambiguous, c.score DESC, c.evidence_key
+      ORDER BY NOT c.is_enough AND c.reason <> 'successor_unclear', c.stage_no, c.is_ambiguous, c.score DESC, c.evidence_key
     ) AS place,
+    min(c.stage_no) FILTER (WHERE c.role <> 'operator' AND c.is_enough) OVER (
+      PARTITION BY c.enterprise_code, c.parcel_code
+    ) AS enough_role_stage,
     min(c.stage_no) FILTER (WHERE c.role <> 'operator') OVER (
       PARTITION BY c.enterprise_code, c.parcel_code
     ) AS named_role_stage
-  FROM args
-  CROSS JOIN derived.link_candidate AS c
-  JOIN scope AS s ON s.enterprise_code = c.enterprise_code
+  FROM graded AS c
 ),
 best AS (
   SELECT
-    c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no, c.reason, c.score, c.is_ambiguous,
-    c.evidence_keys, c.named_code, c.valid_from, c.valid_to, d.kind AS decision
+    c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no, c.stage_group, c.reason, c.score, c.parts,
+    c.is_enough, c.is_supported, c.evidence_keys, c.named_code, c.valid_from, c.valid_to, d.kind AS decision
   FROM candidate AS c
   LEFT JOIN decision AS d ON d.enterprise_code = c.enterprise_code AND d.parcel_code = c.parcel_code
   WHERE c.place = 1
     -- An operator that is owner or tenant of the same parcel says nothing new.
-    AND (c.role <> 'operator' OR coalesce(c.named_role_stage > c.stage_no, true))
+    AND (c.role <> 'operator'
+      OR coalesce(CASE WHEN c.is_enough THEN c.enough_role_stage ELSE c.named_role_stage END > c.stage_no, true))
 ),
--- The stage that settles an enterprise: codes (1 to 4) count together, later ones alone.
+-- The group of stages that settles an enterprise. After a person's decision codes still count.
 settled AS (
   SELECT
     s.enterprise_code,
     coalesce(
-      CASE WHEN bool_or(d.enterprise_code IS NOT NULL) THEN 4 END,
-      min(CASE WHEN b.stage_no <= 4 THEN 4 ELSE b.stage_no END)
-        FILTER (WHERE NOT b.is_ambiguous AND b.decision IS DISTINCT FROM 'reject_link')
-    ) AS stage_no
+      CASE WHEN bool_or(d.enterprise_code IS NOT NULL) THEN 2 END,
+      min(b.stage_group) FILTER (WHERE b.is_enough AND b.decision IS DISTINCT FROM 'reject_link')
+    ) AS stage_group
   FROM scope AS s
   LEFT JOIN best AS b ON b.enterprise_code = s.enterprise_code
   LEFT JOIN (
@@ -68,26 +80,50 @@ settled AS (
   ) AS d ON d.enterprise_code = s.enterprise_code
   GROUP BY s.enterprise_code
 ),
+-- What the settling stages say alone, with nothing that speaks for it, while later evidence that would be
+-- enough by itself says another parcel: stages that contradict each other are asked.
+contradicted AS (
+  SELECT t.enterprise_code
+  FROM settled AS t
+  JOIN best AS b ON b.enterprise_code = t.enterprise_code AND b.is_enough AND b.decision IS NULL
+  WHERE t.stage_group >= 2
+    AND NOT EXISTS (SELECT 1 FROM decision AS d WHERE d.enterprise_code = t.enterprise_code AND d.kind = 'accept_link')
+  GROUP BY t.enterprise_code, t.stage_group
+  HAVING bool_or(b.stage_group > t.stage_group AND NOT EXISTS (
+      SELECT 1 FROM best AS o
+      WHERE o.enterprise_code = b.enterprise_code AND o.parcel_code = b.parcel_code AND o.is_enough
+        AND o.stage_group <= t.stage_group
+    ))
+    AND NOT bool_or(b.stage_group <= t.stage_group AND b.is_supported)
+),
 judged AS (
   SELECT
-    b.enterprise_code, b.parcel_code, b.role, b.stage, b.stage_no, b.reason, b.score, b.evidence_keys,
-    b.named_code, b.valid_from, b.valid_to,
+    b.enterprise_code, b.parcel_code, b.role, b.stage, b.stage_no,
+    CASE WHEN x.enterprise_code IS NOT NULL AND b.is_enough AND b.decision IS NULL THEN 'contradicted' ELSE b.reason END
+      AS reason,
+    b.score, b.parts, b.evidence_keys, b.named_code, b.valid_from, b.valid_to,
     CASE
       WHEN b.decision = 'reject_link' THEN 'rejected'
       WHEN b.decision = 'accept_link' THEN NULL
-      WHEN NOT b.is_ambiguous AND (t.stage_no = b.stage_no OR (t.stage_no = 4 AND b.stage_no <= 4)) THEN 'accepted'
-      WHEN t.stage_no IS NULL THEN 'review'
+      WHEN x.enterprise_code IS NOT NULL AND b.is_enough THEN 'review'
+      -- register and lease settle together with what names a parcel by its code
+      WHEN b.is_enough AND b.stage_group <= greatest(t.stage_group, 2) THEN 'accepted'
+      WHEN b.is_enough AND b.stage_group = t.stage_group THEN 'accepted'
+      WHEN t.stage_group IS NULL THEN 'review'
       -- What named a parcel that is no more is asked, whatever else is known.
-      WHEN b.reason = 'successor_unclear' THEN 'review'
+      WHEN b.reason IN ('successor_unclear', 'code_and_name_differ') THEN 'review'
+      -- A code that names a parcel, and too much that speaks against it.
+      WHEN b.stage_group = 2 THEN 'review'
       -- A settled name may have more parcels elsewhere: those are a question.
-      WHEN t.stage_no = b.stage_no AND b.stage_no IN (6, 7) THEN 'review'
+      WHEN t.stage_group = b.stage_group AND b.stage IN ('right_name', 'lease_name') THEN 'review'
     END AS status
   FROM best AS b
   JOIN settled AS t ON t.enterprise_code = b.enterprise_code
+  LEFT JOIN contradicted AS x ON x.enterprise_code = b.enterprise_code
 ),
 chosen AS (
   SELECT
-    j.enterprise_code, j.parcel_code, j.role, j.stage, j.stage_no, j.reason, j.score, j.evidence_keys,
+    j.enterprise_code, j.parcel_code, j.role, j.stage, j.stage_no, j.reason, j.score, j.parts, j.evidence_keys,
     j.named_code, j.valid_from, j.valid_to, j.status
   FROM judged AS j
   WHERE j.status IS NOT NULL
@@ -95,6 +131,7 @@ chosen AS (
   SELECT
     d.enterprise_code, d.parcel_code, coalesce(d.role, r.role, 'operator'), 'decision', 0, 'decided_by_person',
     coalesce(CAST(args.stage_score ->> 'decision' AS numeric), 1),
+    jsonb_build_object('evidence', coalesce(CAST(args.stage_score ->> 'decision' AS numeric), 1)),
     ARRAY['decision ' || d.decision_id], d.named_code, NULL, NULL, 'accepted'
   FROM args
   CROSS JOIN decision AS d
@@ -115,11 +152,22 @@ runner_up AS (
   JOIN candidate AS o
     ON o.enterprise_code = c.enterprise_code AND o.stage_no = c.stage_no AND o.parcel_code <> c.parcel_code
   GROUP BY c.enterprise_code, c.parcel_code, c.role
+),
+ranked AS (
+  SELECT
+    c.*,
+    CASE WHEN c.status = 'review' THEN row_number() OVER (
+      PARTITION BY c.enterprise_code, c.status ORDER BY c.score DESC, c.stage_no, c.parcel_code, c.role
+    ) END AS rank
+  FROM chosen AS c
 )
 SELECT
-  c.enterprise_code, c.parcel_code, c.role, c.stage, c.reason, c.score,
+  c.enterprise_code, c.parcel_code, c.role, c.stage, c.reason, c.score, c.parts,
   r.score AS runner_up_score, c.score - r.score AS gap,
-  c.status, c.evidence_keys, c.named_code, c.valid_from, c.valid_to
-FROM chosen AS c
+  c.status, CAST(c.rank AS integer) AS rank, c.evidence_keys, c.named_code, c.valid_from, c.valid_to
+FROM args
+CROSS JOIN ranked AS c
 LEFT JOIN runner_up AS r
   ON r.enterprise_code = c.enterprise_code AND r.parcel_code = c.parcel_code AND r.role = c.role
+-- Of guesses only the best are asked; evidence that names the parcel always is.
+WHERE c.rank IS NULL OR c.rank <= args.review_candidates OR c.stage_no <= 10

@@ -1,34 +1,48 @@
 -- Every piece of evidence that ties an enterprise to a parcel, by the stages of
 -- docs/how-it-decides.md section 3. One row: one enterprise, parcel, role, stage and evidence row.
+-- score: the sum of parts, what the evidence weighs and what else agrees with it or not.
 -- is_ambiguous: the evidence does not decide; it may go to review. named_code: the retired parcel that
 -- the evidence names, where it stands for a successor of it.
 WITH args AS (
   SELECT
     CAST(:as_of AS date) AS as_of,
     CAST(:stage_score AS jsonb) AS stage_score,
+    CAST(:link_weight AS jsonb) AS weight,
     CAST(:footprint_min_share AS numeric) AS min_share,
-    CAST(:min_gap AS numeric) AS min_gap
+    CAST(:footprint_min_gap AS numeric) AS footprint_gap,
+    CAST(:min_gap AS numeric) AS min_gap,
+    CAST(:point_reach_m AS double precision) AS point_reach,
+    CAST(:point_gap_m AS double precision) AS point_gap,
+    CAST(:point_far_m AS double precision) AS point_far,
+    CAST(:road_reach_m AS double precision) AS road_reach,
+    CAST(:review_candidates AS integer) AS review_candidates
 ),
 enterprise AS (
   SELECT
     e.enterprise_code,
     e.credit_code,
     e.name_key,
-    e.parcel_code,
     e.certificate_key,
     e.address_key,
     e.geom,
-    coalesce(e.township_code, named.area_code) AS township_code
+    t.township_code,
+    -- by the registry or the address itself, and not only by its village or road
+    t.source IN ('registry', 'address') AS is_township_stated,
+    a.village,
+    coalesce(r.known_road, a.road) AS road,
+    r.road IS NOT NULL AS is_road_alias,
+    a.number,
+    a.number_to,
+    a.sub_number,
+    a.park,
+    n.is_person
   FROM core.enterprise AS e
   JOIN ops.scope AS s
     ON s.step = 'link_enterprises' AND s.kind = 'enterprise' AND s.key = e.enterprise_code
-  LEFT JOIN LATERAL (
-    SELECT a.area_code
-    FROM core.area AS a
-    WHERE a.to_run IS NULL AND a.kind = 'township' AND strpos(e.address, a.name) > 0
-    ORDER BY length(a.name) DESC, a.area_code
-    LIMIT 1
-  ) AS named ON e.township_code IS NULL
+  JOIN derived.enterprise_township AS t ON t.enterprise_code = e.enterprise_code
+  LEFT JOIN derived.enterprise_address AS a ON a.enterprise_code = e.enterprise_code
+  LEFT JOIN derived.road_alias AS r ON r.road = a.road
+  LEFT JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current'
   WHERE e.to_run IS NULL AND e.status = 'operating'
 ),
 held AS (
@@ -65,6 +79,16 @@ lease AS (
   FROM leased AS l
   LEFT JOIN sublet AS s ON s.parcel_code = l.parcel_code AND s.lease_no = l.lease_no
 ),
+-- Who is written down for a parcel: its right holder or its lessee.
+party AS (
+  SELECT r.parcel_code, r.named_code, r.is_unclear, 'owner' AS role, 'right' AS feed, r.record_key AS evidence_key,
+    r.holder_code AS party_code, r.holder_name_key AS party_name_key, r.valid_from, r.valid_to
+  FROM held AS r
+  UNION ALL
+  SELECT l.parcel_code, l.named_code, l.is_unclear, l.role, 'lease', l.lease_no,
+    l.lessee_code, l.lessee_name_key, l.valid_from, l.valid_to
+  FROM lease AS l
+),
 certified AS (
   SELECT
     r.certificate_key, r.parcel_code, min(r.record_key) AS record_key, min(r.named_code) AS named_code,
@@ -79,161 +103,466 @@ certificate AS (
     count(*) OVER (PARTITION BY c.certificate_key) AS parcels
   FROM certified AS c
 ),
--- The parcel that the registry names.
-entered AS (
-  SELECT
-    e.enterprise_code, coalesce(t.successor_code, e.parcel_code) AS parcel_code,
-    CASE WHEN t.successor_code IS NOT NULL THEN e.parcel_code END AS named_code,
-    coalesce(t.follow = 'candidate', false) AS is_unclear
+-- What names a parcel by its code: the registry, electricity accounts, the links of last year.
+naming AS (
+  SELECT e.enterprise_code, 'operator' AS role, 'registry_parcel' AS stage, 'registry_parcel_code' AS reason,
+    e.enterprise_code AS evidence_key, n.parcel_code
   FROM enterprise AS e
-  LEFT JOIN derived.parcel_successor AS t ON t.parcel_code = e.parcel_code AND t.follow <> 'rest'
-  WHERE e.parcel_code IS NOT NULL
+  JOIN core.registry_parcel AS n ON n.enterprise_code = e.enterprise_code
+  UNION ALL
+  SELECT e.enterprise_code, 'operator', 'account', 'account_parcel', a.account_no, a.parcel_code
+  FROM enterprise AS e
+  JOIN core.account AS a ON a.to_run IS NULL AND a.enterprise_code = e.enterprise_code AND a.parcel_code IS NOT NULL
+  UNION ALL
+  SELECT e.enterprise_code, coalesce(k.role, 'operator'), 'past_link', 'past_link', k.record_key, k.parcel_code
+  FROM enterprise AS e
+  JOIN core.past_link AS k ON k.to_run IS NULL AND k.enterprise_code = e.enterprise_code
+  WHERE k.year = (
+    SELECT max(y.year) FROM core.past_link AS y WHERE y.to_run IS NULL AND y.enterprise_code = e.enterprise_code)
+),
+named AS (
+  SELECT
+    n.enterprise_code, n.role, n.stage, n.reason, n.evidence_key,
+    coalesce(t.successor_code, n.parcel_code) AS parcel_code,
+    CASE WHEN t.successor_code IS NOT NULL THEN n.parcel_code END AS named_code,
+    coalesce(t.follow = 'candidate', false) AS is_unclear
+  FROM naming AS n
+  LEFT JOIN derived.parcel_successor AS t ON t.parcel_code = n.parcel_code AND t.follow <> 'rest'
+),
+-- The register says one enterprise by the code and another by the name: a person has to look.
+other_name AS (
+  SELECT DISTINCT e.enterprise_code, r.role, r.evidence_key
+  FROM enterprise AS e
+  JOIN party AS r ON r.party_code = e.credit_code AND r.party_name_key <> e.name_key
+  JOIN core.enterprise AS o ON o.to_run IS NULL AND o.name_key = r.party_name_key
+    AND o.enterprise_code <> e.enterprise_code
+  WHERE NOT EXISTS (
+    SELECT 1 FROM derived.enterprise_name AS n
+    WHERE n.enterprise_code = e.enterprise_code AND n.name_key = r.party_name_key)
 ),
 coded AS (
-  SELECT e.enterprise_code, r.parcel_code, 'owner' AS role, 'right_code' AS stage, 1 AS stage_no,
-    'right_holder_code' AS reason, r.record_key AS evidence_key, CAST(NULL AS numeric) AS score,
-    r.is_unclear AS is_ambiguous, r.is_unclear, r.named_code, r.valid_from, r.valid_to
+  SELECT
+    e.enterprise_code, r.parcel_code, r.role,
+    CASE r.feed WHEN 'right' THEN 'right_code' ELSE 'lease_code' END AS stage,
+    CASE
+      WHEN o.evidence_key IS NOT NULL THEN 'code_and_name_differ'
+      WHEN r.feed = 'right' THEN 'right_holder_code'
+      ELSE 'lessee_code'
+    END AS reason,
+    r.evidence_key, CAST(NULL AS numeric) AS score, '{}' AS more,
+    r.is_unclear OR o.evidence_key IS NOT NULL AS is_ambiguous, r.is_unclear, r.named_code, r.valid_from, r.valid_to
   FROM enterprise AS e
-  JOIN held AS r ON r.holder_code = e.credit_code
+  JOIN party AS r ON r.party_code = e.credit_code
+  LEFT JOIN other_name AS o
+    ON o.enterprise_code = e.enterprise_code AND o.role = r.role AND o.evidence_key = r.evidence_key
   UNION ALL
-  SELECT e.enterprise_code, l.parcel_code, l.role, 'lease_code', 2, 'lessee_code', l.lease_no, NULL,
-    l.is_unclear, l.is_unclear, l.named_code, l.valid_from, l.valid_to
-  FROM enterprise AS e
-  JOIN lease AS l ON l.lessee_code = e.credit_code
+  SELECT n.enterprise_code, n.parcel_code, n.role, n.stage, n.reason, n.evidence_key, NULL, '{}',
+    n.is_unclear, n.is_unclear, n.named_code, NULL, NULL
+  FROM named AS n
+  JOIN core.parcel AS p ON p.to_run IS NULL AND p.parcel_code = n.parcel_code
   UNION ALL
-  SELECT e.enterprise_code, p.parcel_code, 'operator', 'registry_parcel', 3, 'registry_parcel_code',
-    e.enterprise_code, NULL, e.is_unclear, e.is_unclear, e.named_code, NULL, NULL
-  FROM entered AS e
-  JOIN core.parcel AS p ON p.to_run IS NULL AND p.parcel_code = e.parcel_code
-  UNION ALL
-  SELECT e.enterprise_code, r.parcel_code, 'operator', 'registry_certificate', 4, 'registry_certificate_no',
-    r.record_key, NULL, r.parcels > 1 OR r.is_unclear, r.is_unclear, r.named_code, NULL, NULL
+  SELECT e.enterprise_code, r.parcel_code, 'operator', 'registry_certificate', 'registry_certificate_no',
+    r.record_key, NULL, '{}', r.parcels > 1 OR r.is_unclear, r.is_unclear, r.named_code, NULL, NULL
   FROM enterprise AS e
   JOIN certificate AS r ON r.certificate_key = e.certificate_key
   UNION ALL
   -- What a person decided of a parcel that is no more, and whose land went to several.
-  SELECT e.enterprise_code, d.parcel_code, coalesce(d.role, 'operator'), 'decision', 0, 'decided_by_person',
-    'decision ' || d.decision_id, NULL, true, true, d.named_code, NULL, NULL
+  SELECT e.enterprise_code, d.parcel_code, coalesce(d.role, 'operator'), 'decision', 'decided_by_person',
+    'decision ' || d.decision_id, NULL, '{}', true, true, d.named_code, NULL, NULL
   FROM enterprise AS e
   JOIN derived.decision_in_place AS d ON d.enterprise_code = e.enterprise_code
   WHERE d.kind = 'accept_link' AND d.is_unclear
 ),
--- Later stages see only enterprises that no code has placed.
-still_open AS (
-  SELECT e.enterprise_code, e.credit_code, e.name_key, e.address_key, e.geom, e.township_code
-  FROM enterprise AS e
-  WHERE NOT EXISTS (
-    SELECT 1 FROM coded AS c
-    WHERE c.enterprise_code = e.enterprise_code AND NOT c.is_ambiguous
-      AND NOT EXISTS (
-        SELECT 1 FROM derived.decision_in_place AS d
-        WHERE d.enterprise_code = c.enterprise_code AND d.parcel_code = c.parcel_code AND d.kind = 'reject_link'
-          AND NOT d.is_unclear
-      )
-  )
-),
+-- Land and buildings drawn for the enterprise, each kind by itself.
 drawn AS (
   SELECT
     e.enterprise_code,
+    f.kind,
     p.parcel_code,
     min(f.footprint_code) AS footprint_code,
     sum(round(CAST(ST_Area(ST_Intersection(p.geom, f.geom)) AS numeric), 4)) AS area_m2
-  FROM still_open AS e
+  FROM enterprise AS e
   JOIN core.footprint AS f ON f.to_run IS NULL AND f.enterprise_code = e.enterprise_code
   JOIN core.parcel AS p ON p.to_run IS NULL AND ST_Intersects(p.geom, f.geom)
-  GROUP BY e.enterprise_code, p.parcel_code
+  GROUP BY e.enterprise_code, f.kind, p.parcel_code
 ),
 drawing AS (
-  SELECT f.enterprise_code, sum(f.plane_area_m2) AS area_m2
+  SELECT f.enterprise_code, f.kind, sum(f.plane_area_m2) AS area_m2
   FROM core.footprint AS f
-  WHERE f.to_run IS NULL AND f.enterprise_code IN (SELECT e.enterprise_code FROM still_open AS e)
-  GROUP BY f.enterprise_code
-),
-drawn_share AS (
-  SELECT
-    d.enterprise_code,
-    d.parcel_code,
-    d.footprint_code,
-    least(round(d.area_m2 / t.area_m2, 6), 1) AS share
-  FROM drawn AS d
-  JOIN drawing AS t ON t.enterprise_code = d.enterprise_code AND t.area_m2 > 0
-  WHERE d.area_m2 > 0
+  WHERE f.to_run IS NULL AND f.enterprise_code IN (SELECT e.enterprise_code FROM enterprise AS e)
+  GROUP BY f.enterprise_code, f.kind
 ),
 ranked AS (
   SELECT
     d.enterprise_code,
+    d.kind,
     d.parcel_code,
     d.footprint_code,
-    d.share,
+    least(round(d.area_m2 / t.area_m2, 6), 1) AS share,
     row_number() OVER near AS place,
-    lead(d.share) OVER near AS next_share
-  FROM drawn_share AS d
-  WINDOW near AS (PARTITION BY d.enterprise_code ORDER BY d.share DESC, d.parcel_code)
+    lead(least(round(d.area_m2 / t.area_m2, 6), 1)) OVER near AS next_share
+  FROM drawn AS d
+  JOIN drawing AS t ON t.enterprise_code = d.enterprise_code AND t.kind = d.kind AND t.area_m2 > 0
+  WHERE d.area_m2 > 0
+  WINDOW near AS (PARTITION BY d.enterprise_code, d.kind ORDER BY d.area_m2 DESC, d.parcel_code)
+),
+judged_drawing AS (
+  SELECT
+    r.*,
+    r.place > 1 OR r.share < args.min_share OR r.share - coalesce(r.next_share, 0) < args.footprint_gap AS is_ambiguous
+  FROM args
+  CROSS JOIN ranked AS r
 ),
 -- How many enterprises carry a name: a name decides only when it is the only one.
 name_count AS (
-  SELECT o.name_key, count(*) AS enterprises
-  FROM core.enterprise AS o
-  WHERE o.to_run IS NULL AND o.status = 'operating'
-    AND o.name_key IN (SELECT e.name_key FROM still_open AS e)
+  SELECT o.name_key, count(DISTINCT o.enterprise_code) AS enterprises
+  FROM derived.enterprise_name AS o
+  JOIN core.enterprise AS c ON c.to_run IS NULL AND c.status = 'operating' AND c.enterprise_code = o.enterprise_code
+  WHERE o.name_key IN (
+    SELECT n.name_key FROM derived.enterprise_name AS n JOIN enterprise AS e ON e.enterprise_code = n.enterprise_code)
   GROUP BY o.name_key
 ),
-spoken AS (
-  SELECT e.enterprise_code, e.township_code, e.credit_code, e.name_key, n.enterprises
-  FROM still_open AS e
-  JOIN name_count AS n ON n.name_key = e.name_key
+-- The same name, now or formerly, where one of the two has no code to compare.
+same_name AS (
+  SELECT
+    e.enterprise_code, r.parcel_code, r.role, r.feed, r.evidence_key, r.is_unclear, r.named_code, r.valid_from,
+    r.valid_to, n.kind, e.is_person, c.enterprises, e.township_code,
+    e.is_township_stated AND e.township_code = t.township_code AS is_same_township
+  FROM enterprise AS e
+  JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code
+  JOIN name_count AS c ON c.name_key = n.name_key
+  JOIN party AS r ON r.party_name_key = n.name_key AND (r.party_code IS NULL OR e.credit_code IS NULL)
+  JOIN derived.parcel_township AS t ON t.parcel_code = r.parcel_code
 ),
+-- The same core and trade, the same branch; place or form is missing on one side, and not another one.
+alias AS (
+  SELECT
+    e.enterprise_code, o.name_key, e.is_person, e.township_code, e.is_township_stated,
+    count(*) OVER (PARTITION BY o.name_key) AS enterprises
+  FROM enterprise AS e
+  JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current' AND n.body <> ''
+  JOIN derived.party_name AS o ON o.body = n.body AND o.name_key <> n.name_key AND o.branch = n.branch
+    AND (o.region = '' OR n.region = '' OR o.region = n.region)
+    AND (o.form = '' OR n.form = '' OR o.form = n.form OR right(n.form, 2) = right(o.form, 2))
+  WHERE NOT EXISTS (SELECT 1 FROM derived.enterprise_name AS x WHERE x.name_key = o.name_key)
+),
+-- Whoever else bears that core and trade: then an incomplete name says nothing.
+alias_count AS (
+  SELECT o.name_key, count(DISTINCT x.enterprise_code) AS enterprises
+  FROM (SELECT DISTINCT a.name_key FROM alias AS a) AS o
+  JOIN derived.party_name AS p ON p.name_key = o.name_key
+  JOIN derived.enterprise_name AS x ON x.body = p.body AND x.kind = 'current'
+  JOIN core.enterprise AS c ON c.to_run IS NULL AND c.status = 'operating' AND c.enterprise_code = x.enterprise_code
+  GROUP BY o.name_key
+),
+named_party AS (
+  SELECT
+    s.enterprise_code, s.parcel_code, s.role, s.feed, s.evidence_key, s.is_unclear, s.named_code, s.valid_from,
+    s.valid_to,
+    CASE
+      WHEN s.is_person THEN 'person_name'
+      WHEN s.enterprises > 1 THEN 'name_not_unique'
+      WHEN NOT s.is_same_township THEN 'name_alone'
+      WHEN s.kind = 'former' THEN 'former_name'
+      WHEN s.feed = 'right' THEN 'right_holder_name'
+      ELSE 'lessee_name'
+    END AS reason,
+    s.is_person OR s.enterprises > 1 OR NOT s.is_same_township AS is_ambiguous,
+    CASE WHEN s.kind = 'former' THEN '{name_incomplete}' ELSE '{}' END AS more
+  FROM same_name AS s
+  UNION ALL
+  SELECT
+    a.enterprise_code, r.parcel_code, r.role, r.feed, r.evidence_key, r.is_unclear, r.named_code, r.valid_from,
+    r.valid_to,
+    CASE WHEN c.enterprises > 1 THEN 'name_not_unique' ELSE 'name_alias' END,
+    a.is_person OR c.enterprises > 1 OR NOT a.is_township_stated OR a.township_code <> t.township_code,
+    '{name_incomplete}'
+  FROM alias AS a
+  JOIN alias_count AS c ON c.name_key = a.name_key
+  JOIN party AS r ON r.party_name_key = a.name_key AND r.party_code IS NULL
+  JOIN derived.parcel_township AS t ON t.parcel_code = r.parcel_code
+),
+-- Whom no register names by the code: only there weak evidence is looked for.
+unregistered AS (
+  SELECT e.*
+  FROM enterprise AS e
+  WHERE NOT EXISTS (
+    SELECT 1 FROM coded AS c
+    WHERE c.enterprise_code = e.enterprise_code AND c.stage IN ('right_code', 'lease_code') AND NOT c.is_ambiguous
+  )
+),
+-- Parcels on the road of the address, at the same place: what both say of village and township agrees.
+same_road AS (
+  SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
+  FROM enterprise AS e
+  JOIN derived.parcel_address AS a ON a.road = e.road AND a.village = e.village
+  WHERE a.township_code IS NULL OR e.township_code IN ('', a.township_code)
+  UNION ALL
+  SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
+  FROM enterprise AS e
+  JOIN derived.parcel_address AS a ON a.road = e.road AND a.township_code = e.township_code
+  WHERE a.village IS NULL OR e.village IS NULL
+  UNION ALL
+  SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
+  FROM enterprise AS e
+  JOIN derived.parcel_address AS a ON a.road = e.road
+  WHERE (a.township_code IS NULL OR e.township_code = '') AND (a.village IS NULL OR e.village IS NULL)
+),
+-- The same road and number, or the whole address word for word.
 addressed AS (
-  SELECT e.enterprise_code, p.parcel_code, count(*) OVER (PARTITION BY e.enterprise_code) AS parcels
-  FROM still_open AS e
+  SELECT e.enterprise_code, p.parcel_code
+  FROM enterprise AS e
   JOIN core.parcel AS p ON p.to_run IS NULL AND p.address_key = e.address_key
+  UNION
+  SELECT e.enterprise_code, a.parcel_code
+  FROM enterprise AS e
+  JOIN same_road AS a ON a.enterprise_code = e.enterprise_code
+    AND a.number <= e.number_to AND a.number_to >= e.number AND a.sub_number IS NOT DISTINCT FROM e.sub_number
+),
+-- No parcel has the number, or the address none: parcels on the road, the nearest to point and number first.
+on_road AS (
+  SELECT
+    e.enterprise_code, a.parcel_code,
+    row_number() OVER (
+      PARTITION BY e.enterprise_code
+      ORDER BY ST_Distance(p.geom, e.geom), abs(a.number - e.number), a.parcel_code
+    ) AS place
+  FROM unregistered AS e
+  JOIN same_road AS a ON a.enterprise_code = e.enterprise_code
+  JOIN core.parcel AS p ON p.to_run IS NULL AND p.parcel_code = a.parcel_code
+  WHERE NOT EXISTS (SELECT 1 FROM addressed AS x WHERE x.enterprise_code = e.enterprise_code)
+),
+in_park AS (
+  SELECT e.enterprise_code, a.parcel_code, count(*) OVER (PARTITION BY e.enterprise_code) AS parcels
+  FROM unregistered AS e
+  JOIN derived.parcel_address AS a ON a.park = e.park
+    AND (a.township_code IS NULL OR e.township_code IN ('', a.township_code))
+  WHERE NOT EXISTS (SELECT 1 FROM addressed AS x WHERE x.enterprise_code = e.enterprise_code)
+),
+-- The parcels around a point, as far as it may be off.
+near AS (
+  SELECT
+    e.enterprise_code, n.parcel_code, n.distance_m,
+    row_number() OVER by_distance AS place,
+    lead(n.distance_m) OVER by_distance AS next_m
+  FROM args
+  CROSS JOIN enterprise AS e
+  JOIN LATERAL (
+    SELECT p.parcel_code, ST_Distance(p.geom, e.geom) AS distance_m
+    FROM core.parcel AS p
+    WHERE p.to_run IS NULL AND ST_DWithin(p.geom, e.geom, args.point_reach)
+    ORDER BY ST_Distance(p.geom, e.geom), p.parcel_code
+    LIMIT args.review_candidates + 1
+  ) AS n ON true
+  WHERE e.geom IS NOT NULL
+  WINDOW by_distance AS (PARTITION BY e.enterprise_code ORDER BY n.distance_m, n.parcel_code)
+),
+pointed AS (
+  SELECT
+    n.enterprise_code, n.parcel_code, n.distance_m, n.place,
+    -- the runner-up of the nearest parcel is not much farther away
+    coalesce(n.place = 1 AND n.next_m - n.distance_m < args.point_gap, false) AS is_tied
+  FROM args
+  CROSS JOIN near AS n
+  WHERE n.distance_m = 0 OR n.place <= args.review_candidates
+),
+-- Where no parcel has the number of the address: does its road pass the point, and is the number of the
+-- nearest parcel, if it lies on that road, the next lower one on its side?
+passing AS (
+  SELECT p.enterprise_code, p.parcel_code
+  FROM args
+  CROSS JOIN pointed AS p
+  JOIN enterprise AS e ON e.enterprise_code = p.enterprise_code AND e.number IS NOT NULL
+  LEFT JOIN same_road AS own ON own.enterprise_code = p.enterprise_code AND own.parcel_code = p.parcel_code
+  WHERE p.place = 1
+    AND NOT EXISTS (SELECT 1 FROM addressed AS x WHERE x.enterprise_code = p.enterprise_code)
+    AND EXISTS (
+      SELECT 1
+      FROM same_road AS a
+      JOIN core.parcel AS c ON c.to_run IS NULL AND c.parcel_code = a.parcel_code
+      WHERE a.enterprise_code = p.enterprise_code AND ST_DWithin(c.geom, e.geom, args.road_reach)
+    )
+    AND (own.number IS NULL OR (
+      own.number <= e.number AND (e.number - own.number) % 2 = 0 AND NOT EXISTS (
+        SELECT 1
+        FROM same_road AS b
+        WHERE b.enterprise_code = p.enterprise_code AND b.number > own.number_to AND b.number <= e.number
+          AND (b.number - e.number) % 2 = 0 AND b.village IS NOT DISTINCT FROM own.village
+      )
+    ))
+),
+-- Names that sound alike, or differ in one character; a branch, and its company.
+alike AS (
+  SELECT
+    e.enterprise_code, o.name_key,
+    CASE WHEN o.sound = n.sound THEN 'name_sounds_alike' ELSE 'name_one_character' END AS reason
+  FROM unregistered AS e
+  JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND NOT n.is_person
+  JOIN derived.party_name AS o ON o.blocks && n.blocks AND o.body <> n.body AND NOT o.is_person
+  WHERE o.branch = n.branch AND (o.region = '' OR n.region = '' OR o.region = n.region)
+    AND NOT EXISTS (SELECT 1 FROM derived.enterprise_name AS x WHERE x.name_key = o.name_key)
+),
+company AS (
+  SELECT e.enterprise_code, m.enterprise_code AS company_code
+  FROM unregistered AS e
+  JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current' AND n.branch <> ''
+  JOIN derived.enterprise_name AS m ON m.body = n.body AND m.form = n.form AND m.region = n.region AND m.branch = ''
+    AND m.kind = 'current'
 ),
 weak AS (
-  SELECT r.enterprise_code, r.parcel_code, 'operator' AS role, 'footprint_drawn' AS stage, 5 AS stage_no,
-    CASE WHEN r.place = 1 THEN 'largest_drawing' ELSE 'smaller_drawing' END AS reason,
-    r.footprint_code AS evidence_key, r.share AS score,
-    r.place > 1 OR r.share < args.min_share OR r.share - coalesce(r.next_share, 0) < args.min_gap AS is_ambiguous,
+  SELECT r.enterprise_code, r.parcel_code, 'operator' AS role,
+    CASE r.kind WHEN 'land' THEN 'footprint_drawn' ELSE 'footprint_overlap' END AS stage,
+    CASE
+      WHEN r.kind = 'land' AND r.place = 1 THEN 'largest_drawing'
+      WHEN r.kind = 'land' THEN 'smaller_drawing'
+      WHEN r.place = 1 THEN 'largest_building'
+      ELSE 'smaller_building'
+    END AS reason,
+    r.footprint_code AS evidence_key,
+    CASE WHEN r.is_ambiguous THEN round(r.share * CAST(args.stage_score ->> 'footprint_drawn' AS numeric), 4) END AS score,
+    '{}' AS more, r.is_ambiguous,
     false AS is_unclear, CAST(NULL AS text) AS named_code, CAST(NULL AS date) AS valid_from, CAST(NULL AS date) AS valid_to
   FROM args
-  CROSS JOIN ranked AS r
+  CROSS JOIN judged_drawing AS r
   UNION ALL
-  SELECT e.enterprise_code, r.parcel_code, 'owner', 'right_name', 6,
-    CASE WHEN e.enterprises > 1 THEN 'name_not_unique'
-      WHEN e.township_code = t.township_code THEN 'right_holder_name' ELSE 'name_alone' END,
-    r.record_key, NULL, r.is_unclear OR e.enterprises > 1 OR (e.township_code IS DISTINCT FROM t.township_code),
-    r.is_unclear, r.named_code, r.valid_from, r.valid_to
-  FROM spoken AS e
-  JOIN held AS r ON r.holder_name_key = e.name_key AND (r.holder_code IS NULL OR e.credit_code IS NULL)
-  JOIN derived.parcel_township AS t ON t.parcel_code = r.parcel_code
+  SELECT n.enterprise_code, n.parcel_code, n.role, CASE n.feed WHEN 'right' THEN 'right_name' ELSE 'lease_name' END,
+    n.reason, n.evidence_key, NULL, n.more, n.is_ambiguous OR n.is_unclear, n.is_unclear, n.named_code, n.valid_from,
+    n.valid_to
+  FROM named_party AS n
   UNION ALL
-  SELECT e.enterprise_code, l.parcel_code, l.role, 'lease_name', 7,
-    CASE WHEN e.enterprises > 1 THEN 'name_not_unique'
-      WHEN e.township_code = t.township_code THEN 'lessee_name' ELSE 'name_alone' END,
-    l.lease_no, NULL, l.is_unclear OR e.enterprises > 1 OR (e.township_code IS DISTINCT FROM t.township_code),
-    l.is_unclear, l.named_code, l.valid_from, l.valid_to
-  FROM spoken AS e
-  JOIN lease AS l ON l.lessee_name_key = e.name_key AND (l.lessee_code IS NULL OR e.credit_code IS NULL)
-  JOIN derived.parcel_township AS t ON t.parcel_code = l.parcel_code
-  UNION ALL
-  SELECT a.enterprise_code, a.parcel_code, 'operator', 'address', 8,
-    CASE WHEN a.parcels = 1 THEN 'address_equal' ELSE 'address_not_unique' END,
-    a.parcel_code, NULL, a.parcels > 1, false, NULL, NULL, NULL
+  SELECT a.enterprise_code, a.parcel_code, 'operator', 'address', 'address_equal', a.parcel_code, NULL,
+    CASE WHEN e.is_road_alias THEN '{road_similar}' ELSE '{}' END, false, false, NULL, NULL, NULL
   FROM addressed AS a
+  JOIN enterprise AS e ON e.enterprise_code = a.enterprise_code
   UNION ALL
-  SELECT e.enterprise_code, p.parcel_code, 'operator', 'point', 9, 'point_inside', e.enterprise_code, NULL,
+  SELECT r.enterprise_code, r.parcel_code, 'operator', 'address', 'address_road', r.parcel_code, NULL, '{}',
     true, false, NULL, NULL, NULL
-  FROM still_open AS e
-  JOIN core.parcel AS p ON p.to_run IS NULL AND ST_Intersects(p.geom, e.geom)
-)
-SELECT
-  c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no,
-  CASE WHEN c.is_unclear THEN 'successor_unclear' ELSE c.reason END AS reason,
-  c.evidence_key,
-  coalesce(c.score, CAST(args.stage_score ->> c.stage AS numeric), 0) AS score,
-  c.is_ambiguous, c.named_code, c.valid_from, c.valid_to
-FROM args
-CROSS JOIN (
+  FROM args
+  JOIN on_road AS r ON r.place <= args.review_candidates
+  UNION ALL
+  SELECT r.enterprise_code, r.parcel_code, 'operator', 'address', 'address_park', r.parcel_code, NULL, '{}',
+    true, false, NULL, NULL, NULL
+  FROM args
+  JOIN in_park AS r ON r.parcels <= args.review_candidates
+    AND NOT EXISTS (SELECT 1 FROM on_road AS o WHERE o.enterprise_code = r.enterprise_code AND o.parcel_code = r.parcel_code)
+  UNION ALL
+  SELECT p.enterprise_code, p.parcel_code, 'operator', 'point',
+    CASE WHEN p.is_tied OR p.place > 1 THEN 'point_tied' WHEN p.distance_m = 0 THEN 'point_inside' ELSE 'point_near' END,
+    p.enterprise_code, NULL, CASE WHEN a.parcel_code IS NOT NULL THEN '{road_passes}' ELSE '{}' END,
+    p.is_tied OR p.place > 1, false, NULL, NULL, NULL
+  FROM pointed AS p
+  LEFT JOIN passing AS a ON a.enterprise_code = p.enterprise_code AND a.parcel_code = p.parcel_code
+  UNION ALL
+  SELECT s.enterprise_code, r.parcel_code, r.role, 'name_similar', s.reason, r.evidence_key, NULL, '{}',
+    true, false, r.named_code, r.valid_from, r.valid_to
+  FROM alike AS s
+  JOIN party AS r ON r.party_name_key = s.name_key AND r.party_code IS NULL
+  UNION ALL
+  SELECT c.enterprise_code, r.parcel_code, 'operator', 'name_similar', 'parent_company', r.evidence_key, NULL, '{}',
+    true, false, r.named_code, r.valid_from, r.valid_to
+  FROM company AS c
+  JOIN core.enterprise AS m ON m.to_run IS NULL AND m.enterprise_code = c.company_code
+  JOIN party AS r ON r.party_code = m.credit_code
+),
+evidence AS (
   SELECT * FROM coded
   UNION ALL
   SELECT * FROM weak
-) AS c
+),
+pair AS (
+  SELECT DISTINCT c.enterprise_code, c.parcel_code
+  FROM evidence AS c
+  WHERE c.stage NOT IN ('right_code', 'lease_code', 'decision')
+),
+-- What is known of a pair besides the evidence itself.
+known AS (
+  SELECT
+    c.enterprise_code,
+    c.parcel_code,
+    CASE
+      WHEN e.township_code = '' OR t.township_code = '' THEN NULL
+      WHEN e.township_code = t.township_code AND e.is_township_stated THEN 'township_agrees'
+      WHEN e.township_code = t.township_code THEN 'township_likely'
+      WHEN e.is_township_stated THEN 'township_differs'
+    END AS township,
+    CASE
+      WHEN x.parcel_code IS NOT NULL THEN 'address_equal'
+      -- it is the address of another parcel
+      WHEN e.number IS NOT NULL AND EXISTS (SELECT 1 FROM addressed AS o WHERE o.enterprise_code = c.enterprise_code)
+        THEN 'address_elsewhere'
+      WHEN e.village <> a.village THEN 'address_differs'
+      WHEN e.road = a.road AND (e.number IS NULL OR a.number IS NULL) THEN 'address_road'
+      WHEN e.road = a.road OR e.road <> a.road THEN 'address_differs'
+    END AS address,
+    CASE
+      WHEN ST_Intersects(p.geom, e.geom) THEN 'point_inside'
+      WHEN ST_DWithin(p.geom, e.geom, args.point_reach) THEN 'point_near'
+      WHEN NOT ST_DWithin(p.geom, e.geom, args.point_far) THEN 'point_far'
+    END AS point,
+    CASE WHEN EXISTS (
+      SELECT 1 FROM named_party AS n WHERE n.enterprise_code = c.enterprise_code AND n.parcel_code = c.parcel_code
+    ) THEN 'name_agrees' END AS name
+  FROM args
+  CROSS JOIN pair AS c
+  JOIN enterprise AS e ON e.enterprise_code = c.enterprise_code
+  JOIN core.parcel AS p ON p.to_run IS NULL AND p.parcel_code = c.parcel_code
+  LEFT JOIN derived.parcel_township AS t ON t.parcel_code = c.parcel_code
+  LEFT JOIN derived.parcel_address AS a ON a.parcel_code = c.parcel_code
+  LEFT JOIN addressed AS x ON x.enterprise_code = c.enterprise_code AND x.parcel_code = c.parcel_code
+),
+-- A part counts once: evidence does not agree with itself.
+scored AS (
+  SELECT
+    c.enterprise_code, c.parcel_code, c.role, c.stage, c.reason, c.evidence_key, c.is_ambiguous, c.is_unclear,
+    c.named_code, c.valid_from, c.valid_to,
+    jsonb_build_object('evidence', coalesce(
+      c.score, CAST(args.stage_score ->> c.reason AS numeric), CAST(args.stage_score ->> c.stage AS numeric), 0))
+    || coalesce((
+      SELECT jsonb_object_agg(w.part, CAST(args.weight ->> w.part AS numeric))
+      FROM unnest(
+        ARRAY[
+          k.township,
+          CASE WHEN c.stage <> 'address' AND NOT (c.more = '{road_passes}' AND k.address = 'address_differs') THEN k.address END,
+          CASE WHEN c.stage <> 'point' THEN k.point END,
+          CASE WHEN c.stage NOT IN ('right_name', 'lease_name', 'name_similar') THEN k.name END
+        ] || CAST(c.more AS text[])
+      ) AS w (part)
+      WHERE CAST(args.weight ->> w.part AS numeric) <> 0
+    ), '{}') AS parts
+  FROM args
+  CROSS JOIN evidence AS c
+  LEFT JOIN known AS k ON k.enterprise_code = c.enterprise_code AND k.parcel_code = c.parcel_code
+    AND c.stage NOT IN ('right_code', 'lease_code', 'decision')
+),
+summed AS (
+  SELECT
+    c.*,
+    (SELECT least(greatest(sum(CAST(v.value AS numeric)), 0), 1) FROM jsonb_each_text(c.parts) AS v) AS score
+  FROM scored AS c
+),
+-- Of two parcels that share an address, the one that more agrees with counts, if it is ahead by the gap.
+rivalled AS (
+  SELECT
+    c.*,
+    CASE WHEN c.reason = 'address_equal' THEN
+      max(c.score) OVER other
+    END AS rival
+  FROM summed AS c
+  WINDOW other AS (
+    PARTITION BY c.enterprise_code, c.reason ORDER BY c.parcel_code
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW
+  )
+)
+SELECT
+  c.enterprise_code, c.parcel_code, c.role, c.stage, g.stage_no,
+  CASE
+    WHEN c.is_unclear THEN 'successor_unclear'
+    WHEN c.rival IS NOT NULL AND c.score - c.rival < args.min_gap THEN 'address_not_unique'
+    ELSE c.reason
+  END AS reason,
+  c.evidence_key, c.score, c.parts,
+  c.is_ambiguous OR coalesce(c.score - c.rival < args.min_gap, false) AS is_ambiguous,
+  c.named_code, c.valid_from, c.valid_to
+FROM args
+CROSS JOIN rivalled AS c
+JOIN core.link_stage AS g ON g.stage = c.stage

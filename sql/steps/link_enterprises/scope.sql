@@ -1,6 +1,10 @@
 -- Enterprises that changed, and those that share a name, certificate, address, parcel, right, lease
 -- or drawing with anything that changed, before or after.
-WITH changed AS (
+WITH args AS (
+  SELECT
+    greatest(CAST(:point_reach_m AS double precision), CAST(:road_reach_m AS double precision)) AS reach
+),
+changed AS (
   SELECT d.kind, d.key FROM ops.dirty AS d
 ),
 -- With a parcel go its successors where it is retired, and the retired codes that lead to it.
@@ -38,8 +42,9 @@ evidence AS (
 ),
 -- Versions of changed parcels; whose drawings and points lie near them is looked at again.
 place AS (
-  SELECT p.geom
-  FROM dirty AS d
+  SELECT ST_Expand(p.geom, args.reach) AS geom
+  FROM args
+  CROSS JOIN dirty AS d
   JOIN core.parcel AS p ON p.parcel_code = d.key
   WHERE d.kind = 'parcel'
 )
@@ -47,10 +52,63 @@ SELECT 'enterprise' AS kind, d.key
 FROM dirty AS d
 WHERE d.kind = 'enterprise'
 UNION
+SELECT 'enterprise', n.enterprise_code
+FROM dirty AS d
+JOIN derived.enterprise_name AS n ON n.name_key = d.key
+WHERE d.kind = 'name'
+UNION
+-- Names that sound alike or differ in one character, and incomplete ones.
+SELECT 'enterprise', n.enterprise_code
+FROM dirty AS d
+JOIN derived.party_name AS o ON o.name_key = d.key
+JOIN derived.enterprise_name AS n ON n.blocks && o.blocks
+WHERE d.kind IN ('name', 'party')
+UNION
+SELECT 'enterprise', n.enterprise_code
+FROM dirty AS d
+JOIN derived.enterprise_name AS n ON n.body = d.key
+WHERE d.kind = 'body'
+UNION
+-- A code and the name of another enterprise in one row.
 SELECT 'enterprise', e.enterprise_code
 FROM dirty AS d
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.name_key = d.key
+JOIN core."right" AS r ON r.to_run IS NULL AND r.holder_name_key = d.key
+JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = r.holder_code
 WHERE d.kind = 'name'
+UNION
+SELECT 'enterprise', e.enterprise_code
+FROM dirty AS d
+JOIN core.lease AS l ON l.to_run IS NULL AND l.lessee_name_key = d.key
+JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = l.lessee_code
+WHERE d.kind = 'name'
+UNION
+-- A branch is asked about on the land of its company.
+SELECT 'enterprise', n.enterprise_code
+FROM dirty AS d
+JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = d.key
+JOIN derived.enterprise_name AS m ON m.enterprise_code = e.enterprise_code
+JOIN derived.enterprise_name AS n ON n.body = m.body AND n.branch <> ''
+WHERE d.kind = 'credit'
+UNION
+-- Addresses on a road of which the parcels changed, and those of a village or road whose township did.
+SELECT 'enterprise', a.enterprise_code
+FROM dirty AS d
+JOIN derived.enterprise_address AS a
+  ON a.road = split_part(d.key, '@', 1)
+  OR a.road IN (SELECT r.road FROM derived.road_alias AS r WHERE r.known_road = split_part(d.key, '@', 1))
+JOIN derived.enterprise_township AS t ON t.enterprise_code = a.enterprise_code
+WHERE d.kind = 'road_place'
+  AND (t.township_code = '' OR d.key IN (a.road || '@' || t.township_code, a.road || '@'))
+UNION
+SELECT 'enterprise', a.enterprise_code
+FROM dirty AS d
+JOIN derived.enterprise_address AS a ON a.road = d.key OR a.village = d.key
+WHERE d.kind = 'place'
+UNION
+SELECT 'enterprise', a.enterprise_code
+FROM dirty AS d
+JOIN derived.enterprise_address AS a ON a.park = d.key
+WHERE d.kind = 'park'
 UNION
 SELECT 'enterprise', e.enterprise_code
 FROM dirty AS d
@@ -69,7 +127,17 @@ WHERE d.kind = 'address'
 UNION
 SELECT 'enterprise', e.enterprise_code
 FROM dirty AS d
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.parcel_code = d.key
+JOIN core.registry_parcel AS e ON e.parcel_code = d.key
+WHERE d.kind = 'parcel'
+UNION
+SELECT 'enterprise', a.enterprise_code
+FROM dirty AS d
+JOIN core.account AS a ON a.to_run IS NULL AND a.parcel_code = d.key
+WHERE d.kind = 'parcel'
+UNION
+SELECT 'enterprise', k.enterprise_code
+FROM dirty AS d
+JOIN core.past_link AS k ON k.to_run IS NULL AND k.parcel_code = d.key
 WHERE d.kind = 'parcel'
 UNION
 SELECT 'enterprise', c.enterprise_code
@@ -101,11 +169,6 @@ UNION
 SELECT 'enterprise', e.enterprise_code
 FROM place AS p
 JOIN core.enterprise AS e ON e.to_run IS NULL AND e.geom && p.geom
-UNION
--- The township that an address names depends on the townships' names.
-SELECT 'enterprise', e.enterprise_code
-FROM core.enterprise AS e
-WHERE e.to_run IS NULL AND EXISTS (SELECT 1 FROM dirty AS d WHERE d.kind = 'area')
 UNION
 -- A decision may name a parcel before it is delivered.
 SELECT 'enterprise', n.enterprise_code

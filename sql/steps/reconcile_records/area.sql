@@ -25,6 +25,7 @@ correction AS (
 SELECT
   e.area_code,
   e.name,
+  e.former_names,
   e.kind,
   e.geom,
   l.key AS record_key,

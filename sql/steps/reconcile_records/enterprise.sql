@@ -28,6 +28,7 @@ SELECT
   e.name,
   e.name_key,
   e.parcel_code,
+  e.other_parcel_codes,
   e.certificate_no,
   e.certificate_key,
   e.industry_code,
