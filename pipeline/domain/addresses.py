@@ -48,7 +48,7 @@ _GAPS = r"\s,;:、。./|()<>《》\"'“”‘’&+*=!?_"
 _DIRECTION = "东南西北中"
 _STREET = r"(?:大道|大街|公路|路|街(?!道)|弄|巷)"
 # No mark: the word goes on, as 村 in 新村路 and 路 in 马路村.
-_NOT_STREET_YET = rf"(?![{_DIRECTION}{_N}上下内外]{{0,2}}{_STREET}|村|社区|居委会)"
+_NOT_STREET_YET = rf"(?![{_DIRECTION}{_N}上下内外]{{0,2}}{_STREET}|村|社区|居委会|[镇乡])"
 
 _PARK_WORDS = (
     "工业 经济 技术 高新 高科 科技 科学 产业 创业 创新 电商 电子商务 物流 文化 创意 小微 企业 民营 "
@@ -73,8 +73,7 @@ _BLOCK = (
     r"(?:号楼|#楼|号院|号厂房|#厂房|号车间|#车间|号库|#库|号仓库|#仓库|幢|栋|座(?![里屋山桥村庙]))"
 )
 _TEAM = r"(?:村民小组|居民小组|生产队|组|小队|队|邻|区(?!域|块))"
-_MARKS = (
-    rf"(?P<gap>[{_GAPS}]+)",
+_COUNTS = (
     # 12号, 12-16号, 12、14号, 12号、14号, 12号之1, 12号甲
     (
         rf"(?P<house>第?{_ITEM}(?:(?:{_HOUSE})?[-、,.和及与至/]+之?{_ITEM})*{_HOUSE}"
@@ -91,6 +90,8 @@ _MARKS = (
     rf"(?P<team>第?(?:[0-9]+|[{_N}]+){_TEAM})",
     rf"(?P<section>(?:[0-9]{{1,2}}|[{_N}]+|[{_DIRECTION}])段(?!村|路|街|家|塘))",
     rf"(?P<lane>(?:[0-9]+(?:[-之][0-9]+)?号?|[{_N}]+)(?:弄|巷|胡同)(?!村|路|街))",
+)
+_WORDS = (
     (
         r"(?P<road>(?:[A-Z]?[0-9]+(?:号|#)?)?(?:大道|大街|公路|国道|省道|县道|路(?!桥[区街])"
         rf"|街(?!道)|弄|巷|胡同|环线){_NOT_STREET_YET}|线(?=[0-9])|(?<!街)道(?=[0-9]))"
@@ -99,7 +100,7 @@ _MARKS = (
     r"(?P<hamlet>自然村)",
     (
         r"(?P<village>[0-9]*(?:村民委员会|村委会|行政村|村|社区(?:居民委员会|居委会)?"
-        rf"|居民委员会|居委会?)(?![{_DIRECTION}]{{0,2}}{_STREET}|镇|乡))"
+        rf"|居民委员会|居委会?)(?![{_DIRECTION}]{{0,2}}{_STREET}|镇|乡|街道|卫生|服务))"
     ),
     (
         rf"(?P<ward>里(?![头山洋岙村路街巷弄])"
@@ -109,14 +110,20 @@ _MARKS = (
         rf"(?P<park>{_PARK}(?:[A-Z{_DIRECTION}{_N}]区|[{_N}]+期)?"
         rf"(?![{_DIRECTION}{_N}]{{0,2}}{_STREET}))"
     ),
-    rf"(?P<site>{_SITE}(?![{_DIRECTION}{_N}]{{0,2}}{_STREET}|村))",
-    rf"(?P<bare>{_ITEM}(?![A-Z0-9米年月日余多期]|公里|千米))",
+    rf"(?P<site>{_SITE}(?![{_DIRECTION}{_N}]{{0,2}}{_STREET}|[{_HAN}]{_STREET}|村))",
 )
-# Every character that may begin a mark: most places are passed over by this one test.
-_STARTS = "".join(sorted({word[0] for word in f"{_PARK_WORDS} {_PLACE_WORDS}".split()})) + (
-    f"{_N}{_DIRECTION}第地负附底顶夹阁大公国省县路街弄巷胡环线道段自村行社居里开园新集滨保高小工"
+_BARE = rf"(?P<bare>{_ITEM}(?![A-Z0-9米年月日余多期]|公里|千米))"
+# What may begin a mark; most places are passed over by these tests alone.
+_COUNT_STARTS = f"-0-9A-Z{_N}{_DIRECTION}第地负附底顶夹阁"
+_WORD_STARTS = "".join(
+    sorted({word[0] for word in f"{_PARK_WORDS} {_PLACE_WORDS}".split()} - set("A"))
+) + ("大公国省县路街弄巷胡环线道段自村行社居里开园新集滨保高小工")
+_MARK = re.compile(
+    rf"(?P<gap>[{_GAPS}]+)"
+    rf"|(?=[{_COUNT_STARTS}])(?:{'|'.join(_COUNTS)})"
+    rf"|(?=[{_WORD_STARTS}0-9A-Z])(?:{'|'.join(_WORDS)})"
+    rf"|{_BARE}"
 )
-_MARK = re.compile(rf"(?=[-{_GAPS}0-9A-Z{_STARTS}])(?:{'|'.join(_MARKS)})")
 _NUMBER_ITEM = re.compile(
     r"([0-9]+)([A-Z]{1,2}|[甲乙丙丁戊])?((?:(?:号?[、,])?[-之至]+[A-Z]{0,2}[0-9]+[A-Z]?)*)"
 )
@@ -146,16 +153,16 @@ _ELSEWHERE = re.compile(
 )
 # A township that is not among those of the county.
 _UNLISTED = re.compile(
-    rf"(?:(?![省市县区村号弄巷]|路(?!街道))[{_HAN}]){{2,5}}?"
-    rf"(?:街道|[镇乡])(?![{_DIRECTION}]{{0,2}}{_STREET}|[村镇乡])"
+    rf"(?:(?![省市县区号]|[路村弄巷](?!街道|[镇乡]))[{_HAN}]){{2,5}}?"
+    rf"(?:街道|[镇乡])(?![{_DIRECTION}]{{0,2}}{_STREET}|[村乡])"
 )
 _STEM_SUFFIX = re.compile(r"(?:街道办事处|街道|镇|乡|市|区)$")
 _FULL_GOES_ON = re.compile(r"路|巷|弄|大道|公路")
 _OFFICE = re.compile(r"(?:人民政府|政府|办事处)")
 # What must follow a township's name without 镇, 乡 or 街道.
 _AFTER_STEM = re.compile(
-    rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区|居委会|桥|线|镇|乡|街道)|里)"
-    rf"(?:$|[{_GAPS}]|{_PARK}|[^{_GAPS}0-9]{{1,8}}?(?:{_STREET}{_NOT_STREET_YET}|{_PARK})"
+    rf"(?![{_DIRECTION}大新老支{_N}]{{0,2}}(?:{_STREET}|村|社区|居委会|桥|线|镇|乡|街道)|里|{_SITE})"
+    rf"(?:$|[{_GAPS}]|{_PARK}|[^{_GAPS}0-9]{{2,8}}?(?:{_STREET}{_NOT_STREET_YET}|{_PARK})"
     rf"|[^{_GAPS}0-9]{{2,8}}?(?:村|社区|居委会)(?!{_STREET}))"
 )
 _PREFIX_SUFFIX = re.compile(r"(?:自治区|自治州|自治县|地区|省|市|县|区)$")
@@ -441,8 +448,8 @@ class _Townships:
         for place in range(start, len(text) - 1):
             if text[place : place + 2] in full:
                 township = self.at(text, place)
-                # a short name within a word may be the end of another
-                if township and (len(township.name) > 2 or place == start):
+                # within a word it may be the end of another name
+                if township and (place == start or (place > start + 1 and len(township.name) > 2)):
                     return place, township
         return None
 
@@ -452,8 +459,7 @@ class _ZhReader:
 
     def __init__(self, townships: pd.DataFrame | None, prefixes: Sequence[str]) -> None:
         self._townships = _Townships(townships)
-        self._prefixes = [name for name in _simple(prefixes) if name]
-        self._prefix = _prefix_pattern(self._prefixes)
+        self._prefixes = _Prefixes(prefixes)
 
     def __call__(self, folded: str) -> tuple[object, ...]:
         """Take one folded address apart."""
@@ -476,7 +482,7 @@ class _ZhReader:
         if found is not None:
             if place > start:
                 start = self._skip_elsewhere(parts, text, start, place)
-                _read(parts, text, start, place, self._prefix)
+                _read(parts, text, start, place, self._prefixes)
                 start = place
             township = found[1]
             after = start + len(township.name)
@@ -487,11 +493,11 @@ class _ZhReader:
             again = text.find(township.name, start)
             if again > start:
                 # the address begins anew
-                _read(parts, text, start, self._before_prefix(text, start, again), self._prefix)
+                _read(parts, text, start, self._before_prefix(text, start, again), self._prefixes)
                 start = again + len(township.name)
         else:
             start = self._unlisted(parts, text, written, start)
-        _read(parts, text, start, end, self._prefix)
+        _read(parts, text, start, end, self._prefixes)
         if parts.road in self._townships.stem_names:
             # 周巷 of 周巷镇 is no lane
             parts.leave(parts.road)
@@ -506,12 +512,12 @@ class _ZhReader:
 
     def _after_prefix(self, text: str, start: int) -> int:
         """Return where names of province, city and county end that begin at a place."""
-        found = self._prefix.match(text, start)
+        found = self._prefixes.front.match(text, start)
         return found.end() if found else start
 
     def _before_prefix(self, text: str, start: int, end: int) -> int:
         """Return where names of province, city and county begin that end at a place."""
-        while ends := [name for name in self._prefixes if text.endswith(name, start, end)]:
+        while ends := [name for name in self._prefixes.full if text.endswith(name, start, end)]:
             end -= max(map(len, ends))
         return end
 
@@ -536,6 +542,7 @@ class _ZhReader:
         """Take the words of a township that is not listed, and return where it ends."""
         for _ in range(3):
             after = self._skip_elsewhere(parts, text, start, len(text))
+            after = self._after_prefix(text, after)
             if after == start:
                 break
             start = after
@@ -552,23 +559,27 @@ def _simple(names: Iterable[str]) -> list[str]:
     return fold(pd.Series(list(names), dtype="str")).fillna("").str.translate(_SIMPLE).tolist()
 
 
-def _prefix_pattern(prefixes: Sequence[str]) -> re.Pattern[str]:
-    """Make the pattern of names of provinces, cities and counties at the front."""
-    goes_on = (
-        rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区)|[镇乡]|街道"
-        rf"|{_PARK}(?:{_STREET}))"
-    )
-    choices = ["中国(?=.)", f"[{_GAPS}-]+"]
-    for name in sorted(set(prefixes), key=lambda name: (-len(name), name)):
-        stem = _PREFIX_SUFFIX.sub("", name)
-        if stem != name:
-            choices.append(re.escape(name))
-        if len(stem) > 1:
-            choices.append(rf"{re.escape(stem)}(?:[省市县区]|{goes_on})")
-    return re.compile(f"(?:{'|'.join(choices)})*")
+class _Prefixes:
+    """Names of provinces, cities and counties."""
+
+    def __init__(self, prefixes: Sequence[str]) -> None:
+        names = sorted(set(_simple(prefixes)) - {""}, key=lambda name: (-len(name), name))
+        self.full = [name for name in names if _PREFIX_SUFFIX.search(name)]
+        another = f"(?={'|'.join(map(re.escape, self.full)) or '$.'})"
+        goes_on = rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区)|[镇乡]|街道|{_PARK}{_STREET})"
+        choices = ["中国(?=.)", f"[{_GAPS}-]+", *map(re.escape, self.full)]
+        for name in names:
+            stem = _PREFIX_SUFFIX.sub("", name)
+            if len(stem) > 1:
+                choices.append(rf"{re.escape(stem)}(?:[省市县区]|{another}|{goes_on})")
+        # any number of them at the front; in full anywhere
+        self.front = re.compile(f"(?:{'|'.join(choices)})*")
+        self.inner = re.compile(
+            f"(?:{'|'.join(map(re.escape, self.full))})+" if self.full else "$."
+        )
 
 
-def _read(parts: _Parts, text: str, start: int, end: int, prefix: re.Pattern[str]) -> None:
+def _read(parts: _Parts, text: str, start: int, end: int, prefixes: _Prefixes) -> None:
     """Read one stretch of a simplified address into its parts."""
     cursor = start
     for mark in _MARK.finditer(text, start, end):
@@ -590,9 +601,14 @@ def _read(parts: _Parts, text: str, start: int, end: int, prefix: re.Pattern[str
                 parts.leave(text[after:end])
                 return
             continue
-        if _TAKE[kind](parts, text[cursor:begin], mark[0]):
+        name = text[cursor:begin]
+        if len(name) > 5 and (inner := prefixes.inner.search(name)):
+            # the address begins anew
+            parts.leave(name[: inner.start()])
+            name = name[inner.end() :]
+        if _TAKE[kind](parts, name, mark[0]):
             cursor = after
-            if kind == "park" and (again := prefix.match(text, after, end)):
+            if kind == "park" and (again := prefixes.front.match(text, after, end)):
                 cursor = again.end()
     parts.leave(text[cursor:end])
 
