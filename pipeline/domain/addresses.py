@@ -48,7 +48,10 @@ _GAPS = r"\s,;:、。./|()<>《》\"'“”‘’&+*=!?_"
 _DIRECTION = "东南西北中"
 _STREET = r"(?:大道|大街|公路|路|街(?!道)|弄|巷)"
 # No mark: the word goes on, as 村 in 新村路 and 路 in 马路村.
-_NOT_STREET_YET = rf"(?![{_DIRECTION}{_N}上下内外]{{0,2}}{_STREET}|村|社区|居委会|[镇乡])"
+_NOT_STREET_YET = (
+    rf"(?![{_DIRECTION}上下内外]{{0,2}}{_STREET}|[{_N}]{{1,2}}(?:大道|大街|公路|路|街(?!道))"
+    r"|村|社区|居委会|[镇乡])"
+)
 
 _PARK_WORDS = (
     "工业 经济 技术 高新 高科 科技 科学 产业 创业 创新 电商 电子商务 物流 文化 创意 小微 企业 民营 "
@@ -757,8 +760,7 @@ def _take_village(parts: _Parts, name: str, mark: str) -> bool:
     name += digits[0] if digits else ""
     if not name:
         # 村委会 after its village
-        parts.leave("" if parts.last == "village" else kind)
-        return True
+        return parts.last == "village" and kind != "村"
     if len(name) > _MAX_NAME - 2 or name in ("农", "乡", "全", "各", "本", "该"):
         parts.leave(name + mark)
         return True
