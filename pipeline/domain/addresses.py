@@ -44,6 +44,7 @@ _TENS = {"十": 10, "百": 100}
 
 _HAN = "一-鿿"
 _N = "一二三四五六七八九十百廿卅零两"
+_NUMERAL = f"[{_N}]{{1,7}}"
 _GAPS = r"\s,;:、。./|()<>《》\"'“”‘’&+*=!?_"
 _DIRECTION = "东南西北中"
 _STREET = r"(?:大道|大街|公路|路|街(?!道)|弄|巷)"
@@ -68,7 +69,9 @@ _PLACE_WORDS = (
 _SITE = rf"(?:{'|'.join(_PLACE_WORDS.split())})"
 
 # 12, 12A, B12, 12甲, 12-3, 12之3
-_ITEM = r"[A-Z]{0,3}[0-9]{1,6}[A-Z]{0,2}[甲乙丙丁戊]?(?:[-之至]+[A-Z]{0,2}[0-9]{1,6}[A-Z]?)*"
+_ITEM = (
+    r"[A-Z]{0,3}[0-9]{1,6}[A-Z]{0,2}[甲乙丙丁戊]?(?:[-之至]{1,3}[A-Z]{0,2}[0-9]{1,6}[A-Z]?){0,5}"
+)
 _NOT_HOUSE = r"(?!楼|商铺|店|门面|院|厂房|车间|库|仓|地块|路|大街|公路|桥|线)"
 _HOUSE = rf"(?:号{_NOT_HOUSE}|#(?!楼|厂|车间|库|仓))"
 _FLOOR = r"(?:楼(?!村|路|下)|层|室|单元|间|座位|号?(?:商铺|店面|门面|店铺|营业房|车库|摊位)|铺|F(?![A-Z])|轴|档)"
@@ -79,30 +82,30 @@ _TEAM = r"(?:村民小组|居民小组|生产队|组|小队|队|邻|区(?!域|�
 _COUNTS = (
     # 12号, 12-16号, 12、14号, 12号、14号, 12号之1, 12号甲
     (
-        rf"(?P<house>第?{_ITEM}(?:(?:{_HOUSE})?[-、,.和及与至/]+之?{_ITEM})*{_HOUSE}"
+        rf"(?P<house>第?{_ITEM}(?:(?:{_HOUSE})?[、,.和及与/]{{1,3}}之?{_ITEM}){{0,40}}{_HOUSE}"
         rf"(?:[-之附]{{1,2}}[0-9]{{1,6}}号?(?![0-9]|楼|层|室|[幢栋座])"
         rf"|[甲乙丙丁戊](?!座)|[A-Z](?![A-Z0-9座楼幢栋区室-]))?)"
     ),
-    rf"(?P<hanhouse>[{_N}]+(?:[-之至、,和及]+[{_N}]+)*号{_NOT_HOUSE})",
-    rf"(?P<block>(?:{_ITEM}|[{_N}]+|[A-Z]){_BLOCK})",
+    rf"(?P<hanhouse>{_NUMERAL}(?:[-之至、,和及]{{1,3}}{_NUMERAL}){{0,20}}号{_NOT_HOUSE})",
+    rf"(?P<block>(?:{_ITEM}|{_NUMERAL}|[A-Z]){_BLOCK})",
     (
-        rf"(?P<room>(?:地下|负|第|附|-)?(?:{_ITEM}(?:[-、,和及]+{_ITEM})*|[{_N}]+(?:[-、][{_N}]+)*"
-        rf"|[底顶]){_FLOOR}(?:之[0-9]+(?:[、,]之[0-9]+)*)?(?:-[A-Z0-9]+(?![A-Z0-9]*{_FLOOR}))?"
+        rf"(?P<room>(?:地下|负|第|附|-)?(?:{_ITEM}(?:[、,和及]{{1,3}}{_ITEM}){{0,40}}|{_NUMERAL}(?:[-、]{_NUMERAL}){{0,20}}"
+        rf"|[底顶]){_FLOOR}(?:之[0-9]{{1,6}}(?:[、,]之[0-9]{{1,6}}){{0,40}})?(?:-[A-Z0-9]{{1,6}}(?![A-Z0-9]{{0,6}}{_FLOOR}))?"
         r"|地下室|夹层|阁楼)"
     ),
-    rf"(?P<team>第?(?:[0-9]+|[{_N}]+){_TEAM})",
-    rf"(?P<section>(?:[0-9]{{1,2}}|[{_N}]+|[{_DIRECTION}])段(?!村|路|街|家|塘))",
-    rf"(?P<lane>(?:[0-9]+(?:[-之][0-9]+)?号?|[{_N}]+)(?:弄|巷|胡同)(?!村|路|街))",
+    rf"(?P<team>第?(?:[0-9]{{1,6}}|{_NUMERAL}){_TEAM})",
+    rf"(?P<section>(?:[0-9]{{1,2}}|{_NUMERAL}|[{_DIRECTION}])段(?!村|路|街|家|塘))",
+    rf"(?P<lane>(?:[0-9]{{1,6}}(?:[-之][0-9]{{1,6}})?号?|{_NUMERAL})(?:弄|巷|胡同)(?!村|路|街))",
 )
 _WORDS = (
     (
-        r"(?P<road>(?:[A-Z]?[0-9]+(?:号|#)?)?(?:大道|大街|公路|国道|省道|县道|路(?!桥[区街])"
+        r"(?P<road>(?:[A-Z]?[0-9]{1,6}(?:号|#)?)?(?:大道|大街|公路|国道|省道|县道|路(?!桥[区街])"
         rf"|街(?!道)|弄|巷|胡同|环线){_NOT_STREET_YET}|线(?=[0-9])|(?<!街)道(?=[0-9]))"
     ),
     r"(?P<land>段(?![村路街家塘]))",
     r"(?P<hamlet>自然村)",
     (
-        r"(?P<village>[0-9]*(?:村民委员会|村委会|行政村|村|社区(?:居民委员会|居委会)?"
+        r"(?P<village>[0-9]{0,6}(?:村民委员会|村委会|行政村|村|社区(?:居民委员会|居委会)?"
         rf"|居民委员会|居委会?)(?![{_DIRECTION}]{{0,2}}{_STREET}|镇|乡|街道|卫生|服务))"
     ),
     (
@@ -145,7 +148,7 @@ _BRACKETED = re.compile(r"[(<]([0-9]+(?:-+[0-9]+)?)[)>](?=号|室|轴|间|店|�
 _WORD = re.compile(r"[^\W_]")
 _DIGITS = re.compile(r"[0-9]+")
 _HAN_NUMBER = re.compile(f"[{_N}]+")
-_LEADING_JOIN = re.compile(r"^(?:与|和|及|的|第)(?=.{2})")
+_JOINS = ("与", "和", "及")
 _COMPLEX = re.compile(r"^[A-Z]?[0-9]+[A-Z]?-")
 
 # A province, city or county that was not named to us.
@@ -171,6 +174,8 @@ _AFTER_STEM = re.compile(
 _PREFIX_SUFFIX = re.compile(r"(?:自治区|自治州|自治县|地区|省|市|县|区)$")
 _MAX_NAME = 12
 _MAX_SPREAD = 100
+# No address is longer; what follows is left.
+_MAX_LENGTH = 400
 
 _TEXTS = (
     "township_code",
@@ -463,10 +468,18 @@ class _ZhReader:
     def __init__(self, townships: pd.DataFrame | None, prefixes: Sequence[str]) -> None:
         self._townships = _Townships(townships)
         self._prefixes = _Prefixes(prefixes)
+        # what a second name of the township or county may begin with
+        self._may_repeat = frozenset(
+            name[0]
+            for names in (self._townships.full, self._townships.stems, self._prefixes.names)
+            for name in names
+        ) | set("人政办中(,、")
 
     def __call__(self, folded: str) -> tuple[object, ...]:
         """Take one folded address apart."""
-        written = _SPACE.sub("", folded)
+        words = folded.split()
+        written = folded if len(words) == 1 else _SPACE.sub("", " ".join(words))
+        over, written = written[_MAX_LENGTH:], written[:_MAX_LENGTH]
         if "(" in written or "<" in written:
             written = _BRACKETED.sub(r"\1", written)
         text = written.translate(_SIMPLE)
@@ -477,11 +490,10 @@ class _ZhReader:
         start, end = self._after_prefix(text, 0), len(text)
         found = self._townships.find(text, start)
         place = found[0] if found else -1
-        if found is None or place > start:
+        if found is None:
             stem = self._townships.stem_at(text, start)
-            if stem is not None and found is None:
-                found = (start, stem)
-                place = start
+            if stem is not None:
+                place, found = start, (start, stem)
         if found is not None:
             if place > start:
                 start = self._skip_elsewhere(parts, text, start, place)
@@ -501,6 +513,7 @@ class _ZhReader:
         else:
             start = self._unlisted(parts, text, written, start)
         _read(parts, text, start, end, self._prefixes)
+        parts.leave(over)
         if parts.road in self._townships.stem_names:
             # 周巷 of 周巷镇 is no lane
             parts.leave(parts.road)
@@ -508,7 +521,7 @@ class _ZhReader:
         if not parts.rest:
             parts.understood = float(bool(_WORD.search(text)))
         else:
-            total = len(_WORD.findall(text))
+            total = len(_WORD.findall(text)) + len(_WORD.findall(over))
             left = sum(len(_WORD.findall(rest)) for rest in parts.rest)
             parts.understood = max(0.0, 1 - left / total)
         return parts.row()
@@ -534,6 +547,8 @@ class _ZhReader:
 
     def _repeated(self, text: str, start: int, township: _Township) -> int:
         """Pass over a second name of the same township."""
+        if text[start : start + 1] not in self._may_repeat:
+            return start
         start = self._after_prefix(text, start)
         again = self._townships.at(text, start) or self._townships.stem_at(text, start)
         if again is not None and again.code is not None and again.code == township.code:
@@ -567,6 +582,7 @@ class _Prefixes:
 
     def __init__(self, prefixes: Sequence[str]) -> None:
         names = sorted(set(_simple(prefixes)) - {""}, key=lambda name: (-len(name), name))
+        self.names = names
         self.full = [name for name in names if _PREFIX_SUFFIX.search(name)]
         another = f"(?={'|'.join(map(re.escape, self.full)) or '$.'})"
         goes_on = rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区)|[镇乡]|街道|{_PARK}{_STREET})"
@@ -613,7 +629,8 @@ def _read(parts: _Parts, text: str, start: int, end: int, prefixes: _Prefixes) -
             cursor = after
             if kind == "park" and (again := prefixes.front.match(text, after, end)):
                 cursor = again.end()
-    parts.leave(text[cursor:end])
+    if cursor < end:
+        parts.leave(text[cursor:end])
 
 
 def _take_house(parts: _Parts, name: str, mark: str) -> bool:
@@ -625,9 +642,13 @@ def _take_house(parts: _Parts, name: str, mark: str) -> bool:
         else:
             parts.leave(name + mark)
         return True
-    _take_hamlet_name(parts, name)
-    parts.number_items(_house_items(mark))
+    if name:
+        _take_hamlet_name(parts, name)
     parts.last = "house"
+    if mark[:-1].isdigit():
+        parts.number = parts.number_to = int(mark[:-1])
+    else:
+        parts.number_items(_house_items(mark))
     return True
 
 
@@ -688,7 +709,8 @@ def _take_section(parts: _Parts, name: str, mark: str) -> bool:
 
 def _take_road(parts: _Parts, name: str, mark: str) -> bool:
     """Take a street; a second one is a side street."""
-    name = _LEADING_JOIN.sub("", name)
+    if name[:1] in _JOINS and len(name) > 2:
+        name = name[1:]
     if parts.number is not None or len(name) > _MAX_NAME:
         parts.leave(name + mark)
         return True
@@ -854,9 +876,6 @@ _TAKE: dict[str, Callable[[_Parts, str, str], bool]] = {
 
 def _house_items(mark: str) -> list[tuple[int, int, str]]:
     """Return lower end, upper end and sub-number of each number of a mark."""
-    if mark.endswith(("号", "#")) and mark[:-1].isdigit():
-        number = int(mark[:-1])
-        return [(number, number, "")]
     tail = _TAIL_ITEM.search(mark)
     items: list[tuple[int, int, str]] = []
     for first, letter, steps in _NUMBER_ITEM.findall(mark[: tail.start()] if tail else mark):
