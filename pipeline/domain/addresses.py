@@ -50,7 +50,7 @@ _DIRECTION = "东南西北中"
 _STREET = r"(?:大道|大街|公路|路|街(?!道)|弄|巷)"
 # No mark: the word goes on, as 村 in 新村路 and 路 in 马路村.
 _NOT_STREET_YET = (
-    rf"(?![{_DIRECTION}上下内外]{{0,2}}{_STREET}|[{_N}]{{1,2}}(?:大道|大街|公路|路|街(?!道))"
+    rf"(?![{_DIRECTION}上下内外头]{{0,2}}{_STREET}|[{_N}]{{1,2}}(?:大道|大街|公路|路|街(?!道))"
     r"|村|社区|居委会|[镇乡])"
 )
 
@@ -66,6 +66,7 @@ _PLACE_WORDS = (
     "大厦 广场 商厦 市场 小区 花园 公寓 大楼 商城 中心 公司 家园 山庄 宾馆 酒店 学校 医院 公园 "
     "超市 车站 商场 集团 大学 学院 厂房 车间 仓库 厂"
 )
+_SITE_ENDS = tuple("苑庭园城府楼厦店")
 _SITE = rf"(?:{'|'.join(_PLACE_WORDS.split())})"
 
 # 12, 12A, B12, 12甲, 12-3, 12之3
@@ -83,7 +84,7 @@ _COUNTS = (
     # 12号, 12-16号, 12、14号, 12号、14号, 12号之1, 12号甲
     (
         rf"(?P<house>第?{_ITEM}(?:(?:{_HOUSE})?[、,.和及与/]{{1,3}}之?{_ITEM}){{0,40}}{_HOUSE}"
-        rf"(?:[-之附]{{1,2}}[0-9]{{1,6}}号?(?![0-9]|楼|层|室|[幢栋座])"
+        rf"(?:[-之附]{{1,2}}[0-9]{{1,6}}[号#]?(?![0-9]|楼|层|室|[幢栋座])"
         rf"|[甲乙丙丁戊](?!座)|[A-Z](?![A-Z0-9座楼幢栋区室-]))?)"
     ),
     rf"(?P<hanhouse>{_NUMERAL}(?:[-之至、,和及]{{1,3}}{_NUMERAL}){{0,20}}号{_NOT_HOUSE})",
@@ -106,7 +107,7 @@ _WORDS = (
     r"(?P<hamlet>自然村)",
     (
         r"(?P<village>[0-9]{0,6}(?:村民委员会|村委会|行政村|村|社区(?:居民委员会|居委会)?"
-        rf"|居民委员会|居委会?)(?![{_DIRECTION}]{{0,2}}{_STREET}|镇|乡|街道|卫生|服务))"
+        rf"|居民委员会|居委会?)(?![{_DIRECTION}]{{0,2}}{_STREET}|镇(?![{_DIRECTION}])|乡|街道|卫生|服务))"
     ),
     (
         rf"(?P<ward>里(?![头山洋岙村路街巷弄])"
@@ -131,9 +132,9 @@ _MARK = re.compile(
     rf"|{_BARE}"
 )
 _NUMBER_ITEM = re.compile(
-    r"([0-9]+)([A-Z]{1,2}|[甲乙丙丁戊])?((?:(?:号?[、,])?[-之至]+[A-Z]{0,2}[0-9]+[A-Z]?)*)"
+    r"([0-9]+)([A-Z]{1,2}|[甲乙丙丁戊])?((?:(?:[号#]?[、,])?[-之至]+[A-Z]{0,2}[0-9]+[A-Z]?)*)"
 )
-_TAIL_ITEM = re.compile(r"号(?:[-之附]+([0-9]+)号?|([甲乙丙丁戊A-Z]))$")
+_TAIL_ITEM = re.compile(r"[号#](?:([-之附]+)([0-9]+)[号#]?|([甲乙丙丁戊A-Z]))$")
 _STEP = re.compile(r"([-之至]+)([A-Z]{0,2}[0-9]+[A-Z]?)")
 
 # Notes of a register: they name no place, and do not count as something to be understood.
@@ -164,6 +165,7 @@ _UNLISTED = re.compile(
 )
 _STEM_SUFFIX = re.compile(r"(?:街道办事处|街道|镇|乡|市|区)$")
 _FULL_GOES_ON = re.compile(r"路|巷|弄|大道|公路")
+_SIDE_STREET = re.compile(f"[{_DIRECTION}]{{1,2}}{_STREET}")
 _OFFICE = re.compile(r"(?:人民政府|政府|办事处)")
 # What must follow a township's name without 镇, 乡 or 街道.
 _AFTER_STEM = re.compile(
@@ -518,6 +520,9 @@ class _ZhReader:
             # 周巷 of 周巷镇 is no lane
             parts.leave(parts.road)
             parts.road, parts.sub_road = parts.sub_road, ""
+        if parts.sub_road in self._townships.stem_names:
+            parts.leave(parts.sub_road)
+            parts.sub_road = ""
         if not parts.rest:
             parts.understood = float(bool(_WORD.search(text)))
         else:
@@ -552,7 +557,8 @@ class _ZhReader:
         start = self._after_prefix(text, start)
         again = self._townships.at(text, start) or self._townships.stem_at(text, start)
         if again is not None and again.code is not None and again.code == township.code:
-            return start + len(again.name)
+            after = start + len(again.name)
+            return start if _SIDE_STREET.match(text, after) else after
         office = _OFFICE.match(text, start)
         return office.end() if office else start
 
@@ -642,6 +648,12 @@ def _take_house(parts: _Parts, name: str, mark: str) -> bool:
         else:
             parts.leave(name + mark)
         return True
+    if parts.road and (name[-1:] in _SITE_ENDS if name else parts.last == "site"):
+        # a shop of a market is no house of the street
+        parts.leave(name)
+        parts.room += mark
+        parts.last = "room"
+        return True
     if name:
         _take_hamlet_name(parts, name)
     parts.last = "house"
@@ -676,7 +688,7 @@ def _take_block(parts: _Parts, name: str, mark: str) -> bool:
 
 def _take_room(parts: _Parts, name: str, mark: str) -> bool:
     """Take a storey or a room."""
-    if parts.room and parts.last == "rest":
+    if parts.room and parts.last in ("rest", "site"):
         parts.leave(name + mark)
         return True
     parts.leave(name)
@@ -711,6 +723,13 @@ def _take_road(parts: _Parts, name: str, mark: str) -> bool:
     """Take a street; a second one is a side street."""
     if name[:1] in _JOINS and len(name) > 2:
         name = name[1:]
+    if "侧" in name[1:3]:
+        # 南侧人民路
+        side, _, name = name.partition("侧")
+        parts.leave(f"{side}侧")
+    if name and mark[-2:] in ("国道", "省道", "县道"):
+        parts.leave(name)
+        name = ""
     if parts.number is not None or len(name) > _MAX_NAME:
         parts.leave(name + mark)
         return True
@@ -786,7 +805,7 @@ def _take_village(parts: _Parts, name: str, mark: str) -> bool:
     if len(name) > _MAX_NAME - 2 or name in ("农", "乡", "全", "各", "本", "该"):
         parts.leave(name + mark)
         return True
-    if name in ("新", "老", "旧") and parts.last in ("road", "house", "rest"):
+    if name in ("新", "老", "旧") and parts.last in ("road", "house", "rest", "site"):
         parts.leave(name + mark)
         return True
     whole = _key(name) + ("村" if kind[0] in "村行" else "社区")
@@ -827,6 +846,7 @@ def _take_park(parts: _Parts, name: str, mark: str) -> bool:
 def _take_site(parts: _Parts, name: str, mark: str) -> bool:
     """Pass over the name of a building or firm: it ends what came before."""
     parts.leave(name + mark)
+    parts.last = "site"
     return True
 
 
@@ -844,7 +864,7 @@ def _take_bare(parts: _Parts, name: str, mark: str) -> bool:
         parts.room += f"、{mark}"
         return True
     parts.leave(name)
-    if parts.last in ("rest", "house") and not parts.building and _COMPLEX.match(mark):
+    if parts.last in ("rest", "site", "house") and not parts.building and _COMPLEX.match(mark):
         parts.building, _, parts.room = mark.partition("-")
         parts.last = "room"
     elif parts.last in ("block", "room", "house"):
@@ -889,7 +909,10 @@ def _house_items(mark: str) -> list[tuple[int, int, str]]:
         items.append((low, high, "-".join(subs)))
     if tail and items:
         low, high, sub = items[-1]
-        items[-1] = (low, high, "-".join(filter(None, (sub, tail[1] or tail[2]))))
+        if tail[1] == "-" and low == high and not sub and _is_range(str(low), "-", tail[2]):
+            items[-1] = (low, int(tail[2]), "")
+        else:
+            items[-1] = (low, high, "-".join(filter(None, (sub, tail[2] or tail[3]))))
     lows = [item[0] for item in items]
     if len(items) > 1 and any(lows.count(low) > 1 for low in lows):
         # 1-1、1-7号: the same house several times, so the dash makes no range

@@ -164,6 +164,13 @@ def test_village(address: str, village: str | None, group: str | None) -> None:
         ("青岚镇李家弄8号", {"road": "李家弄", "number": 8}),
         ("青岚镇中山路与人民路交叉口", {"road": "中山路", "sub_road": "人民路", "rest": "交叉口"}),
         ("青岚镇桥头路8号", {"road": "桥头路", "number": 8}),
+        ("青岚镇大路头路8号", {"road": "大路头路", "number": 8}),
+        ("青岚镇沙田村镇中路南段", {"village": "沙田村", "road": "镇中路南段"}),
+        (
+            "青岚镇中山路南侧人民路",
+            {"road": "中山路", "sub_road": "人民路", "rest": "南侧"},
+        ),
+        ("青溪县桥头巷副食品市场", {"road": "桥头巷", "rest": "副食品市场"}),
     ],
 )
 def test_road(address: str, expected: dict[str, object]) -> None:
@@ -202,6 +209,10 @@ def test_road(address: str, expected: dict[str, object]) -> None:
         ("12号、14号", 12, 14, None),
         ("12、13、16号", 12, 16, None),
         ("12-16、20号", 12, 20, None),
+        ("12号-16号", 12, 16, None),
+        ("12#-16#", 12, 16, None),
+        ("12#-1", 12, 12, "1"),
+        ("B12#-1", 12, 12, "1"),
         ("12-1、12-3号", 12, 12, "1、3"),
         ("1-1、1-7号", 1, 1, "1、7"),
         ("12-3及15-1号", 12, 15, "3"),
@@ -242,6 +253,9 @@ def test_number(written: str, number: int, number_to: int, sub_number: str | Non
             "青岚镇广源大厦5楼1、3号",
             {"room": "5楼1、3号", "rest": "广源大厦"},
         ),
+        # a shop in a market is no house of the street
+        ("青岚镇中山路广源市场8号", {"road": "中山路", "room": "8号", "rest": "广源市场"}),
+        ("青岚镇广源市场8号", {"number": 8, "rest": "广源市场"}),
         ("青岚镇中山路8号(自主申报)", {"road": "中山路", "number": 8}),
         ("青岚镇沙田村(村口)", {"village": "沙田村", "rest": "村口"}),
         ("青岚镇沙田村李某某家", {"village": "沙田村", "rest": "李某某家"}),
