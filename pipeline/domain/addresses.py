@@ -137,6 +137,8 @@ _NUMBER_ITEM = re.compile(
 _TAIL_ITEM = re.compile(r"[号#](?:([-之附]+)([0-9]+)[号#]?|([甲乙丙丁戊A-Z]))$")
 _STEP = re.compile(r"([-之至]+)([A-Z]{0,2}[0-9]+[A-Z]?)")
 
+# What divides two addresses; after 、 only numbers go on with the first.
+_SECOND = re.compile(rf";|(?<=[号#])、(?![A-Z0-9{_N}之])")
 # Notes of a register: they name no place, and do not count as something to be understood.
 _NOTE = re.compile(
     r"\((?:自主申报|住所申报|承诺申报|集群注册|集群登记|集群托管|托管|部分使用|部份使用|一照多址"
@@ -233,6 +235,10 @@ def parse_addresses(
     and 附. A list (``12、14号``) gives its smallest and largest number. ``us``: only a second
     number of as many digits (or one more), of the same parity and larger by at most 100, makes
     a range; all others (Queens: ``37-12``) are one number, 37, with the sub-number 12.
+
+    ``road`` includes its section (一段, 东段); numbered lanes and a second street make
+    ``sub_road``. A 号 behind the name of a market or building on a street is a ``room``. Of two
+    addresses the first is read.
 
     ``group`` is the group, neighbourhood or hamlet of a village (5组, 22邻, the name between
     village and number). ``understood`` is the share of letters, digits and characters that
@@ -413,11 +419,10 @@ class _Townships:
         for name, (codes_of, is_former) in full.items():
             stem = _STEM_SUFFIX.sub("", name)
             if stem != name and len(stem) > 1:
-                known, was_former = stems.get(stem, (set(), True))
-                if was_former and not is_former:
-                    known = set()
-                if was_former or not is_former:
-                    stems[stem] = (known | codes_of, is_former)
+                known, was_former = stems.setdefault(stem, (set(), is_former))
+                # that of a current name is not shared with former ones
+                if was_former == is_former:
+                    known |= codes_of
         for stem in list(stems):
             for ending in ("街道", "镇", "乡"):
                 full.setdefault(stem + ending, (stems[stem][0], True))
@@ -459,7 +464,10 @@ class _Townships:
             if text[place : place + 2] in full:
                 township = self.at(text, place)
                 # within a word it may be the end of another name
-                if township and (place == start or (place > start + 1 and len(township.name) > 2)):
+                if township and (
+                    place == start
+                    or (len(township.name) > 2 and (place > start + 1 or not text[start].isalpha()))
+                ):
                     return place, township
         return None
 
@@ -489,7 +497,11 @@ class _ZhReader:
             written = written[: note.start()] + written[note.end() :]
             text = text[: note.start()] + text[note.end() :]
         parts = _Parts()
-        start, end = self._after_prefix(text, 0), len(text)
+        start = self._after_prefix(text, 0)
+        second = _SECOND.search(text, start)
+        if second and second.start() > start:
+            text, over = text[: second.start()], f"{text[second.end() :]}{over}"
+        end = len(text)
         found = self._townships.find(text, start)
         place = found[0] if found else -1
         if found is None:
@@ -591,7 +603,11 @@ class _Prefixes:
         self.names = names
         self.full = [name for name in names if _PREFIX_SUFFIX.search(name)]
         another = f"(?={'|'.join(map(re.escape, self.full)) or '$.'})"
-        goes_on = rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区)|[镇乡]|街道|{_PARK}{_STREET})"
+        # not 青溪路, 青溪村, 青溪镇
+        goes_on = (
+            rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区)|[镇乡]|街道"
+            rf"|{_PARK}{_STREET})"
+        )
         choices = ["中国(?=.)", f"[{_GAPS}-]+", *map(re.escape, self.full)]
         for name in names:
             stem = _PREFIX_SUFFIX.sub("", name)
@@ -617,14 +633,6 @@ def _read(parts: _Parts, text: str, start: int, end: int, prefixes: _Prefixes) -
             cursor = after
             if parts.last in ("house", "block", "room"):
                 parts.last = "gap"
-            if parts.number is not None and ("、" in mark[0] or ";" in mark[0]):
-                # a second address, unless only more numbers follow
-                if ";" in mark[0] or not re.match(rf"[A-Z0-9{_N}]", text[after : after + 1]):
-                    parts.leave(text[after:end])
-                    return
-            elif ";" in mark[0] and (parts.road or parts.village):
-                parts.leave(text[after:end])
-                return
             continue
         name = text[cursor:begin]
         if len(name) > 5 and (inner := prefixes.inner.search(name)):
@@ -969,7 +977,9 @@ def _digits_to_han(digits: str) -> str:
 
 
 _US_NUMBER = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?(?:([A-Z])(?= )|-([A-Z])(?= ))?(?: |$)")
-_US_JOINED = re.compile(r"^([0-9]+[A-Z]?) *(?:&|,|\bAND\b|\bTO\b|\bTHRU\b) *([0-9]+) +(?=[A-Z0-9])")
+_US_JOINED = re.compile(
+    r"^([0-9]{1,6}) *(?:&|\bAND\b|\bTO\b|\bTHRU\b) *([0-9]{1,6}) +(?=[A-Z0-9]+ +[A-Z0-9])"
+)
 _US_HALF = re.compile(r"1/2 ")
 
 
@@ -982,8 +992,8 @@ class _UsReader:
         text = folded.upper()
         upper = 0
         joined = _US_JOINED.match(text)
-        if joined:
-            upper = int(joined[2][:6])
+        if joined and _is_us_range(joined[1], joined[2]):
+            upper = int(joined[2])
             text = f"{joined[1]} {text[joined.end() :]}"
         key, parts.room = us_key(text), us_unit(text).strip()
         found = _US_NUMBER.match(key)
@@ -995,7 +1005,7 @@ class _UsReader:
                 parts.number_to = int(second)
             else:
                 subs.insert(0, second)
-            if not second and _is_us_range(number, str(upper)):
+            if upper and not second:
                 parts.number_to = upper
             key = key[found.end() :]
             half = _US_HALF.match(key)

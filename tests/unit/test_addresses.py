@@ -96,6 +96,11 @@ def parts(address: str, **options: object) -> dict[str, object]:
         ("青溪县云山街道青岚路1号", "330299002", "云山街道", False),
         ("青溪县青岚镇桥头路1号", "330299100", "青岚镇", False),
         ("青溪县白沙路1号", None, None, False),
+        # of two addresses the first
+        ("青溪县中山路8号；桥头镇人民路16号", None, None, False),
+        ("青溪县·青岚镇沙田村", "330299100", "青岚镇", False),
+        # the end of another name
+        ("青溪县小桥头镇沙田村", None, "小桥头镇", False),
         # behind a park
         ("青溪科学工业园区青溪县石浦乡创新一路6号", "330299200", "石浦乡", False),
     ],
@@ -277,6 +282,14 @@ def test_number(written: str, number: int, number_to: int, sub_number: str | Non
             "青岚镇中山路8号；桥头镇人民路16号",
             {"road": "中山路", "number": 8, "rest": "桥头镇人民路16号"},
         ),
+        (
+            "中山路8号；桥头镇人民路16号",
+            {"road": "中山路", "number": 8, "rest": "桥头镇人民路16号"},
+        ),
+        (
+            "中山路8号、桥头镇人民路16号",
+            {"road": "中山路", "number": 8, "rest": "桥头镇人民路16号"},
+        ),
         ("青岚镇中山路8号、3楼", {"road": "中山路", "number": 8, "room": "3楼"}),
         ("青溪县青岚镇中山路青溪县青岚镇中山路8号", {"road": "中山路", "number": 8}),
         ("青岚镇青岚镇沙田村", {"village": "沙田村"}),
@@ -323,6 +336,13 @@ def test_a_shared_name_gives_no_code() -> None:
     assert (found["township_code"], found["is_former"]) == ("1", False)
 
 
+def test_a_township_named_like_a_lane() -> None:
+    lane = pd.DataFrame({"name": ["柳巷镇"], "township_code": ["1"], "is_former": [False]})
+    assert parts("青溪县柳巷副食品市场", townships=lane) == {"rest": "副食品市场 柳巷"}
+    assert parts("青溪县柳巷路8号", townships=lane) == {"road": "柳巷路", "number": 8}
+    assert read("青溪县柳巷环城路8号", townships=lane)["township_code"] == "1"
+
+
 def test_without_names() -> None:
     assert parts("青岚镇沙田村8号", townships=None, prefixes=()) == {
         "village": "沙田村",
@@ -362,6 +382,8 @@ def test_an_unknown_style_is_refused() -> None:
         # odd and even are on two sides of a street
         ("286-289 MAIN ST", "MAIN ST", 286, 286, "289"),
         ("286 30 ST", "30 ST", 286, 286, None),
+        ("286, 30 ST", "30 ST", 286, 286, None),
+        ("10 AND 12 ST", "AND 12 ST", 10, 10, None),
         ("286A MAIN ST", "MAIN ST", 286, 286, "A"),
         ("286 1/2 MAIN ST", "MAIN ST", 286, 286, "1/2"),
         ("286 MAIN ST, APT 4", "MAIN ST", 286, 286, None),
