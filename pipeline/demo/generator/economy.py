@@ -436,7 +436,9 @@ def _plant_names(land: Land, plots: Plots, slots: pd.DataFrame, table: pd.DataFr
 
     by_name = one & (uses["evidence"] == "lease_name")
     people = take(by_name, _PERSONS / 2)
+    # drawings are by credit code
     by_registry = one & (uses["role"] == "operator") & (uses["evidence"] == "registry_parcel")
+    by_registry &= uses["form"] != "drawn"
     people = np.concatenate([people, take(by_registry, _PERSONS / 2)])
     table.loc[people, "name_way"] = PERSON
     table.loc[people, "code_kind"] = NO_CODE

@@ -276,17 +276,18 @@ def names_former_township(state: State, seed: int) -> pd.Series:
     return same.set_axis(state.enterprises.index)
 
 
-def shows_whole_address(state: State) -> pd.Series:
+def shows_whole_address(state: State, seed: int) -> pd.Series:
     """Whose address is, to the letter, that of a parcel.
 
-    Shape:  the state in; a bool per enterprise out.
+    Shape:  the state and the seed in; a bool per enterprise out.
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
     Source: none.
     """
     table = state.enterprises
-    return (table["address_kind"] == "exact") & table["address_parcel"].isin(state.parcels.index)
+    location = state.parcels["location"].reindex(table["address_parcel"]).to_numpy()
+    return pd.Series(addresses(state, seed).to_numpy() == location, index=table.index)
 
 
 def shows_point(state: State) -> pd.Series:

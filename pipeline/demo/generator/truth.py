@@ -127,7 +127,7 @@ def work_out(base: Base, state: State, pen: Pen | None = None) -> Truth:
                 "case",
             ],
         ),
-        _sorted(_seats(state, links, holds, firm), ["enterprise_code", "seat_state"]),
+        _sorted(_seats(state, links, holds, firm, pen.seed), ["enterprise_code", "seat_state"]),
         _sorted(
             shares.assign(
                 parcel_code=code.loc[shares["parcel"]].to_numpy(),
@@ -421,7 +421,9 @@ def _parcel_shares(
     return table.round(12)
 
 
-def _seats(state: State, links: pd.DataFrame, holds: pd.Series, firm: pd.Series) -> pd.DataFrame:
+def _seats(
+    state: State, links: pd.DataFrame, holds: pd.Series, firm: pd.Series, seed: int
+) -> pd.DataFrame:
     """Seat state of each enterprise."""
     enterprises = state.enterprises
     accepted = links[links["is_decidable"]]
@@ -433,7 +435,7 @@ def _seats(state: State, links: pd.DataFrame, holds: pd.Series, firm: pd.Series)
             number.isin(on_land["enterprise"]),
             number.isin(accepted["enterprise"]),
             # somebody has to look: an address or a point of a parcel, and nothing else
-            shows_whole_address(state) | shows_point(state),
+            shows_whole_address(state, seed) | shows_point(state),
         ],
         ["off_site", "linked", "no_industrial_premises", "in_review"],
         "unknown",

@@ -293,7 +293,7 @@ def enterprise_names(
     trades = pick([word for word, _ in INDUSTRIES], trade)
     forms = pick([word for word, *_ in _FORMS], form)
     names = head + brand + trades + forms
-    inside = is_company & (chance(0, number, "middle") < _IN_THE_MIDDLE) & (ways == PLAIN)
+    inside = is_company & (chance(0, number, "middle") < _IN_THE_MIDDLE) & (ways != OTHER_PLACE)
     inner = pick(("（明澜）", "（浙江）"), number % 2)
     names = names.mask(inside, brand + inner + trades + forms)
     if branch_town is not None:
