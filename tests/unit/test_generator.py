@@ -708,6 +708,20 @@ def test_noise_is_the_same_each_night(tmp_path: Path) -> None:
     assert 0 < len(rows[0] - rows[1]) < 0.1 * len(rows[0])
 
 
+def test_cases_and_damage_stay_from_night_to_night(tmp_path: Path) -> None:
+    for night in (0, 1):
+        generate(tmp_path, scale=0.02, seed=SEED, noise=HIGH, night=night)
+    key = ["enterprise_code", "parcel_code", "role"]
+    first, second = (
+        pd.read_parquet(tmp_path / "truth" / day / "links.parquet").set_index(key)
+        for day in ("2026-06-30", "2026-07-01")
+    )
+    both = first.join(second, how="inner", rsuffix="_later")
+    assert len(both) > 0.95 * len(first)
+    assert (both["damage"] == both["damage_later"]).mean() > 0.98
+    assert (both["case"] == both["case_later"]).mean() > 0.98
+
+
 def test_nights_replay(tmp_path: Path) -> None:
     for name, night in itertools.product(("one", "two"), (1, 2)):
         generate(tmp_path / name, scale=SCALE, seed=SEED, night=night)
