@@ -716,7 +716,7 @@ def test_cases_and_damage_stay_from_night_to_night(tmp_path: Path) -> None:
         pd.read_parquet(tmp_path / "truth" / day / "links.parquet").set_index(key)
         for day in ("2026-06-30", "2026-07-01")
     )
-    both = first.join(second, how="inner", rsuffix="_later")
+    both = first.merge(second, on=key, suffixes=("", "_later"))
     assert len(both) > 0.95 * len(first)
     assert (both["damage"] == both["damage_later"]).mean() > 0.98
     assert (both["case"] == both["case_later"]).mean() > 0.98
