@@ -44,11 +44,15 @@ _TENS = {"十": 10, "百": 100}
 
 _HAN = "一-鿿"
 _N = "一二三四五六七八九十百廿卅零两"
+_NUMERAL = f"[{_N}]{{1,7}}"
 _GAPS = r"\s,;:、。./|()<>《》\"'“”‘’&+*=!?_"
 _DIRECTION = "东南西北中"
 _STREET = r"(?:大道|大街|公路|路|街(?!道)|弄|巷)"
 # No mark: the word goes on, as 村 in 新村路 and 路 in 马路村.
-_NOT_STREET_YET = rf"(?![{_DIRECTION}{_N}上下内外]{{0,2}}{_STREET}|村|社区|居委会)"
+_NOT_STREET_YET = (
+    rf"(?![{_DIRECTION}上下内外头]{{0,2}}{_STREET}|[{_N}]{{1,2}}(?:大道|大街|公路|路|街(?!道))"
+    r"|村|社区|居委会|[镇乡])"
+)
 
 _PARK_WORDS = (
     "工业 经济 技术 高新 高科 科技 科学 产业 创业 创新 电商 电子商务 物流 文化 创意 小微 企业 民营 "
@@ -62,10 +66,13 @@ _PLACE_WORDS = (
     "大厦 广场 商厦 市场 小区 花园 公寓 大楼 商城 中心 公司 家园 山庄 宾馆 酒店 学校 医院 公园 "
     "超市 车站 商场 集团 大学 学院 厂房 车间 仓库 厂"
 )
+_SITE_ENDS = tuple("苑庭园城府楼厦店")
 _SITE = rf"(?:{'|'.join(_PLACE_WORDS.split())})"
 
 # 12, 12A, B12, 12甲, 12-3, 12之3
-_ITEM = r"[A-Z]{0,3}[0-9]{1,6}[A-Z]{0,2}[甲乙丙丁戊]?(?:[-之至]+[A-Z]{0,2}[0-9]{1,6}[A-Z]?)*"
+_ITEM = (
+    r"[A-Z]{0,3}[0-9]{1,6}[A-Z]{0,2}[甲乙丙丁戊]?(?:[-之至]{1,3}[A-Z]{0,2}[0-9]{1,6}[A-Z]?){0,5}"
+)
 _NOT_HOUSE = r"(?!楼|商铺|店|门面|院|厂房|车间|库|仓|地块|路|大街|公路|桥|线)"
 _HOUSE = rf"(?:号{_NOT_HOUSE}|#(?!楼|厂|车间|库|仓))"
 _FLOOR = r"(?:楼(?!村|路|下)|层|室|单元|间|座位|号?(?:商铺|店面|门面|店铺|营业房|车库|摊位)|铺|F(?![A-Z])|轴|档)"
@@ -73,33 +80,34 @@ _BLOCK = (
     r"(?:号楼|#楼|号院|号厂房|#厂房|号车间|#车间|号库|#库|号仓库|#仓库|幢|栋|座(?![里屋山桥村庙]))"
 )
 _TEAM = r"(?:村民小组|居民小组|生产队|组|小队|队|邻|区(?!域|块))"
-_MARKS = (
-    rf"(?P<gap>[{_GAPS}]+)",
+_COUNTS = (
     # 12号, 12-16号, 12、14号, 12号、14号, 12号之1, 12号甲
     (
-        rf"(?P<house>第?{_ITEM}(?:(?:{_HOUSE})?[-、,.和及与至/]+之?{_ITEM})*{_HOUSE}"
-        rf"(?:[-之附]{{1,2}}[0-9]{{1,6}}号?(?![0-9]|楼|层|室|[幢栋座])"
+        rf"(?P<house>第?{_ITEM}(?:(?:{_HOUSE})?[、,.和及与/]{{1,3}}之?{_ITEM}){{0,40}}{_HOUSE}"
+        rf"(?:[-之附]{{1,2}}[0-9]{{1,6}}[号#]?(?![0-9]|楼|层|室|[幢栋座])"
         rf"|[甲乙丙丁戊](?!座)|[A-Z](?![A-Z0-9座楼幢栋区室-]))?)"
     ),
-    rf"(?P<hanhouse>[{_N}]+(?:[-之至、,和及]+[{_N}]+)*号{_NOT_HOUSE})",
-    rf"(?P<block>(?:{_ITEM}|[{_N}]+|[A-Z]){_BLOCK})",
+    rf"(?P<hanhouse>{_NUMERAL}(?:[-之至、,和及]{{1,3}}{_NUMERAL}){{0,20}}号{_NOT_HOUSE})",
+    rf"(?P<block>(?:{_ITEM}|{_NUMERAL}|[A-Z]){_BLOCK})",
     (
-        rf"(?P<room>(?:地下|负|第|附|-)?(?:{_ITEM}(?:[-、,和及]+{_ITEM})*|[{_N}]+(?:[-、][{_N}]+)*"
-        rf"|[底顶]){_FLOOR}(?:之[0-9]+(?:[、,]之[0-9]+)*)?(?:-[A-Z0-9]+(?![A-Z0-9]*{_FLOOR}))?"
+        rf"(?P<room>(?:地下|负|第|附|-)?(?:{_ITEM}(?:[、,和及]{{1,3}}{_ITEM}){{0,40}}|{_NUMERAL}(?:[-、]{_NUMERAL}){{0,20}}"
+        rf"|[底顶]){_FLOOR}(?:之[0-9]{{1,6}}(?:[、,]之[0-9]{{1,6}}){{0,40}})?(?:-[A-Z0-9]{{1,6}}(?![A-Z0-9]{{0,6}}{_FLOOR}))?"
         r"|地下室|夹层|阁楼)"
     ),
-    rf"(?P<team>第?(?:[0-9]+|[{_N}]+){_TEAM})",
-    rf"(?P<section>(?:[0-9]{{1,2}}|[{_N}]+|[{_DIRECTION}])段(?!村|路|街|家|塘))",
-    rf"(?P<lane>(?:[0-9]+(?:[-之][0-9]+)?号?|[{_N}]+)(?:弄|巷|胡同)(?!村|路|街))",
+    rf"(?P<team>第?(?:[0-9]{{1,6}}|{_NUMERAL}){_TEAM})",
+    rf"(?P<section>(?:[0-9]{{1,2}}|{_NUMERAL}|[{_DIRECTION}])段(?!村|路|街|家|塘))",
+    rf"(?P<lane>(?:[0-9]{{1,6}}(?:[-之][0-9]{{1,6}})?号?|{_NUMERAL})(?:弄|巷|胡同)(?!村|路|街))",
+)
+_WORDS = (
     (
-        r"(?P<road>(?:[A-Z]?[0-9]+(?:号|#)?)?(?:大道|大街|公路|国道|省道|县道|路(?!桥[区街])"
+        r"(?P<road>(?:[A-Z]?[0-9]{1,6}(?:号|#)?)?(?:大道|大街|公路|国道|省道|县道|路(?!桥[区街])"
         rf"|街(?!道)|弄|巷|胡同|环线){_NOT_STREET_YET}|线(?=[0-9])|(?<!街)道(?=[0-9]))"
     ),
     r"(?P<land>段(?![村路街家塘]))",
     r"(?P<hamlet>自然村)",
     (
-        r"(?P<village>[0-9]*(?:村民委员会|村委会|行政村|村|社区(?:居民委员会|居委会)?"
-        rf"|居民委员会|居委会?)(?![{_DIRECTION}]{{0,2}}{_STREET}|镇|乡))"
+        r"(?P<village>[0-9]{0,6}(?:村民委员会|村委会|行政村|村|社区(?:居民委员会|居委会)?"
+        rf"|居民委员会|居委会?)(?![{_DIRECTION}]{{0,2}}{_STREET}|镇(?![{_DIRECTION}])|乡|街道|卫生|服务))"
     ),
     (
         rf"(?P<ward>里(?![头山洋岙村路街巷弄])"
@@ -109,20 +117,28 @@ _MARKS = (
         rf"(?P<park>{_PARK}(?:[A-Z{_DIRECTION}{_N}]区|[{_N}]+期)?"
         rf"(?![{_DIRECTION}{_N}]{{0,2}}{_STREET}))"
     ),
-    rf"(?P<site>{_SITE}(?![{_DIRECTION}{_N}]{{0,2}}{_STREET}|村))",
-    rf"(?P<bare>{_ITEM}(?![A-Z0-9米年月日余多期]|公里|千米))",
+    rf"(?P<site>{_SITE}(?![{_DIRECTION}{_N}]{{0,2}}{_STREET}|[{_HAN}]{_STREET}|村))",
 )
-# Every character that may begin a mark: most places are passed over by this one test.
-_STARTS = "".join(sorted({word[0] for word in f"{_PARK_WORDS} {_PLACE_WORDS}".split()})) + (
-    f"{_N}{_DIRECTION}第地负附底顶夹阁大公国省县路街弄巷胡环线道段自村行社居里开园新集滨保高小工"
+_BARE = rf"(?P<bare>{_ITEM}(?![A-Z0-9米年月日余多期]|公里|千米))"
+# What may begin a mark; most places are passed over by these tests alone.
+_COUNT_STARTS = f"-0-9A-Z{_N}{_DIRECTION}第地负附底顶夹阁"
+_WORD_STARTS = "".join(
+    sorted({word[0] for word in f"{_PARK_WORDS} {_PLACE_WORDS}".split()} - set("A"))
+) + ("大公国省县路街弄巷胡环线道段自村行社居里开园新集滨保高小工")
+_MARK = re.compile(
+    rf"(?P<gap>[{_GAPS}]+)"
+    rf"|(?=[{_COUNT_STARTS}])(?:{'|'.join(_COUNTS)})"
+    rf"|(?=[{_WORD_STARTS}0-9A-Z])(?:{'|'.join(_WORDS)})"
+    rf"|{_BARE}"
 )
-_MARK = re.compile(rf"(?=[-{_GAPS}0-9A-Z{_STARTS}])(?:{'|'.join(_MARKS)})")
 _NUMBER_ITEM = re.compile(
-    r"([0-9]+)([A-Z]{1,2}|[甲乙丙丁戊])?((?:(?:号?[、,])?[-之至]+[A-Z]{0,2}[0-9]+[A-Z]?)*)"
+    r"([0-9]+)([A-Z]{1,2}|[甲乙丙丁戊])?((?:(?:[号#]?[、,])?[-之至]+[A-Z]{0,2}[0-9]+[A-Z]?)*)"
 )
-_TAIL_ITEM = re.compile(r"号(?:[-之附]+([0-9]+)号?|([甲乙丙丁戊A-Z]))$")
+_TAIL_ITEM = re.compile(r"[号#](?:([-之附]+)([0-9]+)[号#]?|([甲乙丙丁戊A-Z]))$")
 _STEP = re.compile(r"([-之至]+)([A-Z]{0,2}[0-9]+[A-Z]?)")
 
+# What divides two addresses; after 、 only numbers go on with the first.
+_SECOND = re.compile(rf";|(?<=[号#])、(?![A-Z0-9{_N}之])")
 # Notes of a register: they name no place, and do not count as something to be understood.
 _NOTE = re.compile(
     r"\((?:自主申报|住所申报|承诺申报|集群注册|集群登记|集群托管|托管|部分使用|部份使用|一照多址"
@@ -135,7 +151,7 @@ _BRACKETED = re.compile(r"[(<]([0-9]+(?:-+[0-9]+)?)[)>](?=号|室|轴|间|店|�
 _WORD = re.compile(r"[^\W_]")
 _DIGITS = re.compile(r"[0-9]+")
 _HAN_NUMBER = re.compile(f"[{_N}]+")
-_LEADING_JOIN = re.compile(r"^(?:与|和|及|的|第)(?=.{2})")
+_JOINS = ("与", "和", "及")
 _COMPLEX = re.compile(r"^[A-Z]?[0-9]+[A-Z]?-")
 
 # A province, city or county that was not named to us.
@@ -146,21 +162,24 @@ _ELSEWHERE = re.compile(
 )
 # A township that is not among those of the county.
 _UNLISTED = re.compile(
-    rf"(?:(?![省市县区村号弄巷]|路(?!街道))[{_HAN}]){{2,5}}?"
-    rf"(?:街道|[镇乡])(?![{_DIRECTION}]{{0,2}}{_STREET}|[村镇乡])"
+    rf"(?:(?![省市县区号]|[路村弄巷](?!街道|[镇乡]))[{_HAN}]){{2,5}}?"
+    rf"(?:街道|[镇乡])(?![{_DIRECTION}]{{0,2}}{_STREET}|[村乡])"
 )
 _STEM_SUFFIX = re.compile(r"(?:街道办事处|街道|镇|乡|市|区)$")
 _FULL_GOES_ON = re.compile(r"路|巷|弄|大道|公路")
+_SIDE_STREET = re.compile(f"[{_DIRECTION}]{{1,2}}{_STREET}")
 _OFFICE = re.compile(r"(?:人民政府|政府|办事处)")
 # What must follow a township's name without 镇, 乡 or 街道.
 _AFTER_STEM = re.compile(
-    rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区|居委会|桥|线|镇|乡|街道)|里)"
-    rf"(?:$|[{_GAPS}]|{_PARK}|[^{_GAPS}0-9]{{1,8}}?(?:{_STREET}{_NOT_STREET_YET}|{_PARK})"
+    rf"(?![{_DIRECTION}大新老支{_N}]{{0,2}}(?:{_STREET}|村|社区|居委会|桥|线|镇|乡|街道)|里|{_SITE})"
+    rf"(?:$|[{_GAPS}]|{_PARK}|[^{_GAPS}0-9]{{2,8}}?(?:{_STREET}{_NOT_STREET_YET}|{_PARK})"
     rf"|[^{_GAPS}0-9]{{2,8}}?(?:村|社区|居委会)(?!{_STREET}))"
 )
 _PREFIX_SUFFIX = re.compile(r"(?:自治区|自治州|自治县|地区|省|市|县|区)$")
 _MAX_NAME = 12
 _MAX_SPREAD = 100
+# No address is longer; what follows is left.
+_MAX_LENGTH = 400
 
 _TEXTS = (
     "township_code",
@@ -216,6 +235,10 @@ def parse_addresses(
     and 附. A list (``12、14号``) gives its smallest and largest number. ``us``: only a second
     number of as many digits (or one more), of the same parity and larger by at most 100, makes
     a range; all others (Queens: ``37-12``) are one number, 37, with the sub-number 12.
+
+    ``road`` includes its section (一段, 东段); numbered lanes and a second street make
+    ``sub_road``. A 号 behind the name of a market or building on a street is a ``room``. Of two
+    addresses the first is read.
 
     ``group`` is the group, neighbourhood or hamlet of a village (5组, 22邻, the name between
     village and number). ``understood`` is the share of letters, digits and characters that
@@ -396,11 +419,10 @@ class _Townships:
         for name, (codes_of, is_former) in full.items():
             stem = _STEM_SUFFIX.sub("", name)
             if stem != name and len(stem) > 1:
-                known, was_former = stems.get(stem, (set(), True))
-                if was_former and not is_former:
-                    known = set()
-                if was_former or not is_former:
-                    stems[stem] = (known | codes_of, is_former)
+                known, was_former = stems.setdefault(stem, (set(), is_former))
+                # that of a current name is not shared with former ones
+                if was_former == is_former:
+                    known |= codes_of
         for stem in list(stems):
             for ending in ("街道", "镇", "乡"):
                 full.setdefault(stem + ending, (stems[stem][0], True))
@@ -441,8 +463,11 @@ class _Townships:
         for place in range(start, len(text) - 1):
             if text[place : place + 2] in full:
                 township = self.at(text, place)
-                # a short name within a word may be the end of another
-                if township and (len(township.name) > 2 or place == start):
+                # within a word it may be the end of another name
+                if township and (
+                    place == start
+                    or (len(township.name) > 2 and (place > start + 1 or not text[start].isalpha()))
+                ):
                     return place, township
         return None
 
@@ -452,12 +477,19 @@ class _ZhReader:
 
     def __init__(self, townships: pd.DataFrame | None, prefixes: Sequence[str]) -> None:
         self._townships = _Townships(townships)
-        self._prefixes = [name for name in _simple(prefixes) if name]
-        self._prefix = _prefix_pattern(self._prefixes)
+        self._prefixes = _Prefixes(prefixes)
+        # what a second name of the township or county may begin with
+        self._may_repeat = frozenset(
+            name[0]
+            for names in (self._townships.full, self._townships.stems, self._prefixes.names)
+            for name in names
+        ) | set("人政办中(,、")
 
     def __call__(self, folded: str) -> tuple[object, ...]:
         """Take one folded address apart."""
-        written = _SPACE.sub("", folded)
+        words = folded.split()
+        written = folded if len(words) == 1 else _SPACE.sub("", " ".join(words))
+        over, written = written[_MAX_LENGTH:], written[:_MAX_LENGTH]
         if "(" in written or "<" in written:
             written = _BRACKETED.sub(r"\1", written)
         text = written.translate(_SIMPLE)
@@ -465,18 +497,21 @@ class _ZhReader:
             written = written[: note.start()] + written[note.end() :]
             text = text[: note.start()] + text[note.end() :]
         parts = _Parts()
-        start, end = self._after_prefix(text, 0), len(text)
+        start = self._after_prefix(text, 0)
+        second = _SECOND.search(text, start)
+        if second and second.start() > start:
+            text, over = text[: second.start()], f"{text[second.end() :]}{over}"
+        end = len(text)
         found = self._townships.find(text, start)
         place = found[0] if found else -1
-        if found is None or place > start:
+        if found is None:
             stem = self._townships.stem_at(text, start)
-            if stem is not None and found is None:
-                found = (start, stem)
-                place = start
+            if stem is not None:
+                place, found = start, (start, stem)
         if found is not None:
             if place > start:
                 start = self._skip_elsewhere(parts, text, start, place)
-                _read(parts, text, start, place, self._prefix)
+                _read(parts, text, start, place, self._prefixes)
                 start = place
             township = found[1]
             after = start + len(township.name)
@@ -487,31 +522,35 @@ class _ZhReader:
             again = text.find(township.name, start)
             if again > start:
                 # the address begins anew
-                _read(parts, text, start, self._before_prefix(text, start, again), self._prefix)
+                _read(parts, text, start, self._before_prefix(text, start, again), self._prefixes)
                 start = again + len(township.name)
         else:
             start = self._unlisted(parts, text, written, start)
-        _read(parts, text, start, end, self._prefix)
+        _read(parts, text, start, end, self._prefixes)
+        parts.leave(over)
         if parts.road in self._townships.stem_names:
             # 周巷 of 周巷镇 is no lane
             parts.leave(parts.road)
             parts.road, parts.sub_road = parts.sub_road, ""
+        if parts.sub_road in self._townships.stem_names:
+            parts.leave(parts.sub_road)
+            parts.sub_road = ""
         if not parts.rest:
             parts.understood = float(bool(_WORD.search(text)))
         else:
-            total = len(_WORD.findall(text))
+            total = len(_WORD.findall(text)) + len(_WORD.findall(over))
             left = sum(len(_WORD.findall(rest)) for rest in parts.rest)
             parts.understood = max(0.0, 1 - left / total)
         return parts.row()
 
     def _after_prefix(self, text: str, start: int) -> int:
         """Return where names of province, city and county end that begin at a place."""
-        found = self._prefix.match(text, start)
+        found = self._prefixes.front.match(text, start)
         return found.end() if found else start
 
     def _before_prefix(self, text: str, start: int, end: int) -> int:
         """Return where names of province, city and county begin that end at a place."""
-        while ends := [name for name in self._prefixes if text.endswith(name, start, end)]:
+        while ends := [name for name in self._prefixes.full if text.endswith(name, start, end)]:
             end -= max(map(len, ends))
         return end
 
@@ -525,10 +564,13 @@ class _ZhReader:
 
     def _repeated(self, text: str, start: int, township: _Township) -> int:
         """Pass over a second name of the same township."""
+        if text[start : start + 1] not in self._may_repeat:
+            return start
         start = self._after_prefix(text, start)
         again = self._townships.at(text, start) or self._townships.stem_at(text, start)
         if again is not None and again.code is not None and again.code == township.code:
-            return start + len(again.name)
+            after = start + len(again.name)
+            return start if _SIDE_STREET.match(text, after) else after
         office = _OFFICE.match(text, start)
         return office.end() if office else start
 
@@ -536,6 +578,7 @@ class _ZhReader:
         """Take the words of a township that is not listed, and return where it ends."""
         for _ in range(3):
             after = self._skip_elsewhere(parts, text, start, len(text))
+            after = self._after_prefix(text, after)
             if after == start:
                 break
             start = after
@@ -552,23 +595,32 @@ def _simple(names: Iterable[str]) -> list[str]:
     return fold(pd.Series(list(names), dtype="str")).fillna("").str.translate(_SIMPLE).tolist()
 
 
-def _prefix_pattern(prefixes: Sequence[str]) -> re.Pattern[str]:
-    """Make the pattern of names of provinces, cities and counties at the front."""
-    goes_on = (
-        rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区)|[镇乡]|街道"
-        rf"|{_PARK}(?:{_STREET}))"
-    )
-    choices = ["中国(?=.)", f"[{_GAPS}-]+"]
-    for name in sorted(set(prefixes), key=lambda name: (-len(name), name)):
-        stem = _PREFIX_SUFFIX.sub("", name)
-        if stem != name:
-            choices.append(re.escape(name))
-        if len(stem) > 1:
-            choices.append(rf"{re.escape(stem)}(?:[省市县区]|{goes_on})")
-    return re.compile(f"(?:{'|'.join(choices)})*")
+class _Prefixes:
+    """Names of provinces, cities and counties."""
+
+    def __init__(self, prefixes: Sequence[str]) -> None:
+        names = sorted(set(_simple(prefixes)) - {""}, key=lambda name: (-len(name), name))
+        self.names = names
+        self.full = [name for name in names if _PREFIX_SUFFIX.search(name)]
+        another = f"(?={'|'.join(map(re.escape, self.full)) or '$.'})"
+        # not 青溪路, 青溪村, 青溪镇
+        goes_on = (
+            rf"(?![{_DIRECTION}大新老{_N}]{{0,2}}(?:{_STREET}|村|社区)|[镇乡]|街道"
+            rf"|{_PARK}{_STREET})"
+        )
+        choices = ["中国(?=.)", f"[{_GAPS}-]+", *map(re.escape, self.full)]
+        for name in names:
+            stem = _PREFIX_SUFFIX.sub("", name)
+            if len(stem) > 1:
+                choices.append(rf"{re.escape(stem)}(?:[省市县区]|{another}|{goes_on})")
+        # any number of them at the front; in full anywhere
+        self.front = re.compile(f"(?:{'|'.join(choices)})*")
+        self.inner = re.compile(
+            f"(?:{'|'.join(map(re.escape, self.full))})+" if self.full else "$."
+        )
 
 
-def _read(parts: _Parts, text: str, start: int, end: int, prefix: re.Pattern[str]) -> None:
+def _read(parts: _Parts, text: str, start: int, end: int, prefixes: _Prefixes) -> None:
     """Read one stretch of a simplified address into its parts."""
     cursor = start
     for mark in _MARK.finditer(text, start, end):
@@ -581,20 +633,18 @@ def _read(parts: _Parts, text: str, start: int, end: int, prefix: re.Pattern[str
             cursor = after
             if parts.last in ("house", "block", "room"):
                 parts.last = "gap"
-            if parts.number is not None and ("、" in mark[0] or ";" in mark[0]):
-                # a second address, unless only more numbers follow
-                if ";" in mark[0] or not re.match(rf"[A-Z0-9{_N}]", text[after : after + 1]):
-                    parts.leave(text[after:end])
-                    return
-            elif ";" in mark[0] and (parts.road or parts.village):
-                parts.leave(text[after:end])
-                return
             continue
-        if _TAKE[kind](parts, text[cursor:begin], mark[0]):
+        name = text[cursor:begin]
+        if len(name) > 5 and (inner := prefixes.inner.search(name)):
+            # the address begins anew
+            parts.leave(name[: inner.start()])
+            name = name[inner.end() :]
+        if _TAKE[kind](parts, name, mark[0]):
             cursor = after
-            if kind == "park" and (again := prefix.match(text, after, end)):
+            if kind == "park" and (again := prefixes.front.match(text, after, end)):
                 cursor = again.end()
-    parts.leave(text[cursor:end])
+    if cursor < end:
+        parts.leave(text[cursor:end])
 
 
 def _take_house(parts: _Parts, name: str, mark: str) -> bool:
@@ -606,9 +656,19 @@ def _take_house(parts: _Parts, name: str, mark: str) -> bool:
         else:
             parts.leave(name + mark)
         return True
-    _take_hamlet_name(parts, name)
-    parts.number_items(_house_items(mark))
+    if parts.road and (name[-1:] in _SITE_ENDS if name else parts.last == "site"):
+        # a shop of a market is no house of the street
+        parts.leave(name)
+        parts.room += mark
+        parts.last = "room"
+        return True
+    if name:
+        _take_hamlet_name(parts, name)
     parts.last = "house"
+    if mark[:-1].isdigit():
+        parts.number = parts.number_to = int(mark[:-1])
+    else:
+        parts.number_items(_house_items(mark))
     return True
 
 
@@ -636,7 +696,7 @@ def _take_block(parts: _Parts, name: str, mark: str) -> bool:
 
 def _take_room(parts: _Parts, name: str, mark: str) -> bool:
     """Take a storey or a room."""
-    if parts.room and parts.last == "rest":
+    if parts.room and parts.last in ("rest", "site"):
         parts.leave(name + mark)
         return True
     parts.leave(name)
@@ -669,7 +729,15 @@ def _take_section(parts: _Parts, name: str, mark: str) -> bool:
 
 def _take_road(parts: _Parts, name: str, mark: str) -> bool:
     """Take a street; a second one is a side street."""
-    name = _LEADING_JOIN.sub("", name)
+    if name[:1] in _JOINS and len(name) > 2:
+        name = name[1:]
+    if "侧" in name[1:3]:
+        # 南侧人民路
+        side, _, name = name.partition("侧")
+        parts.leave(f"{side}侧")
+    if name and mark[-2:] in ("国道", "省道", "县道"):
+        parts.leave(name)
+        name = ""
     if parts.number is not None or len(name) > _MAX_NAME:
         parts.leave(name + mark)
         return True
@@ -741,12 +809,11 @@ def _take_village(parts: _Parts, name: str, mark: str) -> bool:
     name += digits[0] if digits else ""
     if not name:
         # 村委会 after its village
-        parts.leave("" if parts.last == "village" else kind)
-        return True
+        return parts.last == "village" and kind != "村"
     if len(name) > _MAX_NAME - 2 or name in ("农", "乡", "全", "各", "本", "该"):
         parts.leave(name + mark)
         return True
-    if name in ("新", "老", "旧") and parts.last in ("road", "house", "rest"):
+    if name in ("新", "老", "旧") and parts.last in ("road", "house", "rest", "site"):
         parts.leave(name + mark)
         return True
     whole = _key(name) + ("村" if kind[0] in "村行" else "社区")
@@ -787,6 +854,7 @@ def _take_park(parts: _Parts, name: str, mark: str) -> bool:
 def _take_site(parts: _Parts, name: str, mark: str) -> bool:
     """Pass over the name of a building or firm: it ends what came before."""
     parts.leave(name + mark)
+    parts.last = "site"
     return True
 
 
@@ -804,7 +872,7 @@ def _take_bare(parts: _Parts, name: str, mark: str) -> bool:
         parts.room += f"、{mark}"
         return True
     parts.leave(name)
-    if parts.last in ("rest", "house") and not parts.building and _COMPLEX.match(mark):
+    if parts.last in ("rest", "site", "house") and not parts.building and _COMPLEX.match(mark):
         parts.building, _, parts.room = mark.partition("-")
         parts.last = "room"
     elif parts.last in ("block", "room", "house"):
@@ -836,9 +904,6 @@ _TAKE: dict[str, Callable[[_Parts, str, str], bool]] = {
 
 def _house_items(mark: str) -> list[tuple[int, int, str]]:
     """Return lower end, upper end and sub-number of each number of a mark."""
-    if mark.endswith(("号", "#")) and mark[:-1].isdigit():
-        number = int(mark[:-1])
-        return [(number, number, "")]
     tail = _TAIL_ITEM.search(mark)
     items: list[tuple[int, int, str]] = []
     for first, letter, steps in _NUMBER_ITEM.findall(mark[: tail.start()] if tail else mark):
@@ -852,7 +917,10 @@ def _house_items(mark: str) -> list[tuple[int, int, str]]:
         items.append((low, high, "-".join(subs)))
     if tail and items:
         low, high, sub = items[-1]
-        items[-1] = (low, high, "-".join(filter(None, (sub, tail[1] or tail[2]))))
+        if tail[1] == "-" and low == high and not sub and _is_range(str(low), "-", tail[2]):
+            items[-1] = (low, int(tail[2]), "")
+        else:
+            items[-1] = (low, high, "-".join(filter(None, (sub, tail[2] or tail[3]))))
     lows = [item[0] for item in items]
     if len(items) > 1 and any(lows.count(low) > 1 for low in lows):
         # 1-1、1-7号: the same house several times, so the dash makes no range
@@ -909,7 +977,9 @@ def _digits_to_han(digits: str) -> str:
 
 
 _US_NUMBER = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?(?:([A-Z])(?= )|-([A-Z])(?= ))?(?: |$)")
-_US_JOINED = re.compile(r"^([0-9]+[A-Z]?) *(?:&|,|\bAND\b|\bTO\b|\bTHRU\b) *([0-9]+) +(?=[A-Z0-9])")
+_US_JOINED = re.compile(
+    r"^([0-9]{1,6}) *(?:&|\bAND\b|\bTO\b|\bTHRU\b) *([0-9]{1,6}) +(?=[A-Z0-9]+ +[A-Z0-9])"
+)
 _US_HALF = re.compile(r"1/2 ")
 
 
@@ -922,8 +992,8 @@ class _UsReader:
         text = folded.upper()
         upper = 0
         joined = _US_JOINED.match(text)
-        if joined:
-            upper = int(joined[2][:6])
+        if joined and _is_us_range(joined[1], joined[2]):
+            upper = int(joined[2])
             text = f"{joined[1]} {text[joined.end() :]}"
         key, parts.room = us_key(text), us_unit(text).strip()
         found = _US_NUMBER.match(key)
@@ -935,7 +1005,7 @@ class _UsReader:
                 parts.number_to = int(second)
             else:
                 subs.insert(0, second)
-            if not second and _is_us_range(number, str(upper)):
+            if upper and not second:
                 parts.number_to = upper
             key = key[found.end() :]
             half = _US_HALF.match(key)

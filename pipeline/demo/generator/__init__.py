@@ -22,7 +22,7 @@ def generate(folder: Path, *, scale: float, seed: int, noise: Noise = NONE, nigh
     ``inbox/<date>/`` gets the deliveries of the first day (2026-06-30), or, with a night, the full
     snapshots of that day plus ``night`` days of the feeds that change; ``truth/<date>/`` what must
     come out of them. A night builds on the nights before it, which are replayed in memory. The
-    truth is that of undamaged files, whatever the noise.
+    truth is that of undamaged files, whatever the noise; it tells which links the noise hit.
 
     Shape:  a folder in, made where it is missing; at scale 1 300,000 patches, 60,000 parcels and
             footprints, 13,000 enterprises. Equal arguments give equal bytes.
@@ -47,7 +47,7 @@ def generate(folder: Path, *, scale: float, seed: int, noise: Noise = NONE, nigh
         base = read_base(land, _drop)
         state = _replay(land, base, night)
         write_night(inbox, state, pen)
-    truth = work_out(base, state)
+    truth = work_out(base, state, pen)
     truth.write(folder / "truth" / day.isoformat())
 
 

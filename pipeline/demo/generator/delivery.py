@@ -8,12 +8,11 @@ from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import shapely
 
 from pipeline.demo.generator.cover import official_area
-from pipeline.demo.generator.economy import FORMER_NAMES, NEVER, OUTSIDE_NAMES, State
+from pipeline.demo.generator.economy import State, enterprise_codes, names_of
 from pipeline.demo.generator.files import (
     Bytes,
     Field,
@@ -27,19 +26,14 @@ from pipeline.demo.generator.files import (
     write_workbook,
 )
 from pipeline.demo.generator.land import USES, Land, PatchChunk
-from pipeline.demo.generator.noise import Ints, Pen, chance
-from pipeline.demo.generator.survey import Floats
-from pipeline.demo.generator.truth import enterprise_codes
+from pipeline.demo.generator.noise import Pen
+from pipeline.demo.generator.records import days, lease_columns, registry_columns, right_columns
 from pipeline.demo.generator.words import (
+    FORMER_TOWNSHIPS,
     TOWNSHIP_CODES,
     TOWNSHIPS,
     ZONES,
-    certificate_numbers,
-    credit_codes,
     digits,
-    enterprise_names,
-    industry_codes,
-    person_names,
     pick,
     village_names,
 )
@@ -80,11 +74,10 @@ _PARCEL_FIELDS: Final = (
 _REGISTRY: Final = {
     "统一社会信用代码": [""],
     "企业名称": [""],
-    "基本情况": ["行业代码", "规模", "状态"],
+    "基本情况": ["行业代码", "规模", "状态", "注册号"],
     "坐落": ["所属镇街", "镇街代码", "地址", "宗地代码", "不动产权证号"],
     "坐标": ["X坐标", "Y坐标"],
 }
-_SHARE_TEXT: Final = {0.5: "1/2", 0.6: "60%", 0.4: "40%", 1 / 3: "1/3"}
 
 
 class PatchFile:
@@ -204,85 +197,17 @@ def _write_parcels(folder: Path, state: State) -> None:
 
 def _write_rights(folder: Path, state: State, pen: Pen) -> None:
     """Write 权利人.csv in GB18030."""
-    rights = state.rights.reset_index(drop=True)
-    parcels = state.parcels
-    code = parcels["code"].loc[rights["parcel"]].reset_index(drop=True)
-    kind, holder = rights["holder_kind"].to_numpy(), rights["holder"].to_numpy()
-    name, credit = _parties(state, kind, holder, rights["parcel"].to_numpy())
-    number = rights["certificate"].to_numpy() * 8 + rights["order"].to_numpy()
-    credit = credit.where(rights["shows_code"])
-    certificate = certificate_numbers(rights["certificate"].to_numpy())
-    # where only the certificate tells, it is written as the old forms were
-    former = pd.Series(kind == "former")
-    spaced = certificate.str.replace("（", "(").str.replace("）", ")").str.replace("第", " 第 ")
-    columns = {
-        "ZDDM": code,
-        "BDCDYH": code + "W00000000",
-        "SXH": rights["order"],
-        "QLRMC": pen.names(name, number, "holder"),
-        "ZJZL": np.where(kind == "person", "1", "7"),
-        "ZJH": pen.codes(credit, number, "holder"),
-        "BDCQZH": pen.certificates(certificate.mask(former, spaced), number, "right"),
-        "QSZT": rights["state"],
-        "共有份额": rights["share"].map(_SHARE_TEXT).astype("str"),
-        "SYQMJ": parcels["official_m2"].loc[rights["parcel"]].reset_index(drop=True),
-    }
-    write_csv(folder / "权利人.csv", columns, "gb18030")
+    write_csv(folder / "权利人.csv", right_columns(state, pen), "gb18030")
 
 
 def _write_leases(folder: Path, state: State, pen: Pen) -> None:
-    """Write 租赁.xlsx: land in mu, floors in square metres."""
-    leases = state.leases[state.leases["parcel"].isin(state.parcels.index)].reset_index(drop=True)
-    parcel = leases["parcel"].to_numpy()
-    number = leases["number"].to_numpy()
-    lessor, lessor_code = _parties(
-        state, leases["lessor_kind"].to_numpy(), leases["lessor"].to_numpy(), parcel
-    )
-    lessee, lessee_code = _parties(
-        state, np.full(len(leases), "enterprise"), leases["lessee"].to_numpy(), parcel
-    )
-    columns = {
-        "合同编号": "ZL-" + digits(number, 6),
-        "宗地代码": state.parcels["code"].loc[parcel].reset_index(drop=True),
-        "出租方统一社会信用代码": lessor_code,
-        "出租方名称": lessor,
-        "承租方统一社会信用代码": pen.codes(
-            lessee_code.where(leases["shows_code"]), number, "lessee"
-        ),
-        "承租方名称": pen.names(lessee, number, "lessee"),
-        "租赁土地面积（亩）": leases["land_mu"],
-        "租赁建筑面积（平方米）": leases["floor_m2"],
-        "租赁开始日期": _days(leases["start"]),
-        "租赁结束日期": _days(leases["last"]),
-    }
-    _write_table(folder / "租赁.xlsx", columns)
+    """Write 租赁.xlsx."""
+    _write_table(folder / "租赁.xlsx", lease_columns(state, pen))
 
 
 def _write_registry(folder: Path, state: State, pen: Pen) -> None:
     """Write 企业名录.xlsx: a title, a heading of two merged lines, a line of totals at the end."""
-    table = state.enterprises
-    number = table.index.to_numpy()
-    parcels = state.parcels
-    township = table["township"].to_numpy()
-    shows = pd.Series(table["shows_township"].to_numpy())
-    place = _enterprise_places(state, pen)
-    code = parcels["code"].reindex(table["registry_parcel"]).reset_index(drop=True)
-    columns = {
-        "code": enterprise_codes(table).reset_index(drop=True),
-        "name": pen.names(enterprise_names(table["name_no"].to_numpy()), number, "registry"),
-        "industry": industry_codes(number),
-        "size": np.where(table["is_above"], "规上", "规下"),
-        "status": table["status"].to_numpy(),
-        "township": pick(TOWNSHIPS, township).where(shows),
-        "township_code": pick(TOWNSHIP_CODES, township).where(shows),
-        "address": pen.addresses(_enterprise_addresses(state), number, "registry"),
-        "parcel": pen.codes(code, number, "registry"),
-        "certificate": pen.certificates(
-            certificate_numbers(table["registry_certificate"].to_numpy()), number, "registry"
-        ),
-        "x": place[:, 0],
-        "y": place[:, 1],
-    }
+    columns = registry_columns(state, pen)
     upper = [
         name if i == 0 else None for name, parts in _REGISTRY.items() for i in range(len(parts))
     ]
@@ -294,20 +219,24 @@ def _write_registry(folder: Path, state: State, pen: Pen) -> None:
         yield upper
         yield lower
         yield from table_rows(columns)
-        yield ["合计", f"{len(table)}家"]
+        yield ["合计", f"{len(state.enterprises)}家"]
 
-    merged = ("A1:L1", "A2:A3", "B2:B3", "C2:E2", "F2:J2", "K2:L2")
+    merged = ("A1:M1", "A2:A3", "B2:B3", "C2:F2", "G2:K2", "L2:M2")
     write_workbook(folder / "企业名录.xlsx", rows(), merged=merged)
 
 
 def _write_areas(folder: Path, land: Land) -> None:
-    """Write 行政区.gpkg: townships and zones."""
+    """Write 行政区.gpkg: townships with those that were merged into them, and zones."""
     columns = {
         "XZQDM": [*TOWNSHIP_CODES, *(code for code, *_ in ZONES)],
         "XZQMC": [*TOWNSHIPS, *(name for _, name, _ in ZONES)],
         "类型": [
             *("街道" if name.endswith("街道") else name[-1] for name in TOWNSHIPS),
             *(kind for *_, kind in ZONES),
+        ],
+        "曾用名": [
+            "、".join(FORMER_TOWNSHIPS.get(place, ())) or None
+            for place in range(len(TOWNSHIPS) + len(ZONES))
         ],
     }
     shapes = shapely.multipolygons([[shape] for shape in land.zones])
@@ -351,8 +280,8 @@ def _write_recognitions(folder: Path, state: State) -> None:
     columns = {
         **_named(state, table),
         "认定类型": table["kind"],
-        "开始日期": _days(table["start"]),
-        "结束日期": _days(table["last"]),
+        "开始日期": days(table["start"]),
+        "结束日期": days(table["last"]),
     }
     write_csv(folder / "认定.csv", columns, "gb18030")
 
@@ -361,11 +290,13 @@ def _write_accounts(folder: Path, state: State) -> None:
     """Write 用电户.csv in UTF-8 with its mark."""
     table = state.accounts.reset_index(drop=True)
     known = _named(state, table)
+    code = state.parcels["code"].reindex(table["parcel"]).reset_index(drop=True)
     columns = {
         "用电户号": "0029" + digits(table.index.to_numpy() + 1, 8),
         "用电户名": known["企业名称"],
         "统一社会信用代码": known["统一社会信用代码"],
         "用电地址": state.parcels["location"].reindex(table["parcel"]).reset_index(drop=True),
+        "宗地代码": code.where(table["names_parcel"]),
     }
     write_csv(folder / "用电户.csv", columns, "utf-8-sig")
 
@@ -383,62 +314,6 @@ def _write_table(path: Path, columns: dict[str, Any]) -> None:
 def _named(state: State, table: pd.DataFrame) -> dict[str, pd.Series]:
     """The columns that say which enterprise a row is about."""
     number = table["enterprise"].to_numpy()
-    names = enterprise_names(state.enterprises["name_no"].loc[number].to_numpy())
+    names = names_of(state.enterprises.loc[number]).reset_index(drop=True)
     codes = enterprise_codes(state.enterprises).loc[number].reset_index(drop=True)
     return {"统一社会信用代码": codes, "企业名称": names}
-
-
-def _parties(
-    state: State, kind: npt.NDArray[Any], holder: Ints, parcel: Ints
-) -> tuple[pd.Series, pd.Series]:
-    """Names and credit codes of holders, lessors and lessees; people have no code."""
-    names = np.full(len(holder), "", dtype=object)
-    codes = np.full(len(holder), None, dtype=object)
-    for word in ("enterprise", "village", "outside", "former", "person"):
-        at = np.flatnonzero(kind == word)
-        who = holder[at]
-        if word == "enterprise":
-            firm = state.enterprises["name_no"].loc[pd.Index(who)].to_numpy()
-            names[at], codes[at] = enterprise_names(firm), credit_codes("91MA", who)
-        elif word == "village":
-            land = state.parcels.loc[parcel[at]]
-            township, village = land["township"].to_numpy(), land["village"].to_numpy()
-            names[at] = pick(TOWNSHIPS, township) + village_names(village) + "股份经济合作社"
-            codes[at] = credit_codes("N2MF", township * 1000 + village)
-        elif word == "outside":
-            names[at] = enterprise_names(OUTSIDE_NAMES + who)
-            codes[at] = credit_codes("91MX", who)
-        elif word == "former":
-            names[at] = enterprise_names(FORMER_NAMES + who)
-        else:
-            names[at] = person_names(who)
-    return pd.Series(names, dtype="str"), pd.Series(codes, dtype="str")
-
-
-def _enterprise_addresses(state: State) -> pd.Series:
-    """Addresses of enterprises: those of their parcels, else one where no parcel lies."""
-    table = state.enterprises
-    known = state.parcels["location"].reindex(table["address_parcel"]).reset_index(drop=True)
-    number = pd.Series(table.index.to_numpy() + 1).astype("str")
-    other = pick(TOWNSHIPS, table["township"].to_numpy()) + "商务街" + number + "号"
-    return known.fillna(other)
-
-
-def _enterprise_places(state: State, pen: Pen) -> Floats:
-    """Points of enterprises on their parcels, for three of five and where nothing else tells."""
-    table = state.enterprises
-    number = table.index.to_numpy()
-    has = chance(pen.seed, number, "has point") < 0.6
-    only_point = (table["address_parcel"] < 0).to_numpy()
-    seat = table["seat_parcel"].where(has | only_point, -1)
-    known = np.flatnonzero(seat.isin(state.parcels.index))
-    shape = state.parcels["shape"].loc[seat.iloc[known]].to_numpy()
-    places = np.full((len(table), 2), np.nan)
-    places[known] = np.round(shapely.get_coordinates(shapely.point_on_surface(shape)), 2)
-    return pen.points(places, number, "registry")
-
-
-def _days(column: pd.Series) -> pd.Series:
-    """Dates as the contracts print them."""
-    days = column.to_numpy().astype("datetime64[D]")
-    return pd.Series(np.datetime_as_string(days), dtype="str").mask(days == NEVER, "长期")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 
@@ -25,9 +26,23 @@ from pipeline.demo.generator.land import (
     shapes_within,
 )
 from pipeline.demo.generator.lattice import stream
-from pipeline.demo.generator.noise import Ints
+from pipeline.demo.generator.noise import Ints, chance
 from pipeline.demo.generator.survey import Floats, Shapes
-from pipeline.demo.generator.words import TOWNSHIP_CODES, TOWNSHIPS, digits, locations
+from pipeline.demo.generator.words import (
+    BRANCH,
+    COLLECTIVE,
+    NEAR_NAMES,
+    PERSON,
+    PLAIN,
+    TOWNSHIP_CODES,
+    TOWNSHIPS,
+    code_kinds,
+    credit_codes,
+    digits,
+    enterprise_names,
+    locations,
+    registration_numbers,
+)
 from pipeline.demo.township import DATE, YEAR
 
 ENTERPRISES: Final = 13_000
@@ -50,6 +65,32 @@ _SHARED: Final = {
     "drawn": (0.0092, 1, 1),
     "conflict": (0.0042, 2, 2),
 }
+# Parks of small firms: how many at scale 1, how many tenants each has, lowest and highest; none in
+# a county of fewer enterprises, and no park with a larger share of them.
+_PARKS, _PARK_TENANTS, _PARK_LEAST, _PARK_SHARE = 8, (15, 60), 200, 0.08
+# Shares of the enterprises: branches; those whose rights and leases have the former name; those
+# whose name is nearly that of another; people without a credit code; collectives of villages.
+_BRANCHES, _RENAMED, _NEAR, _PERSONS, _COLLECTIVES = 0.02, 0.02, 0.035, 0.01, 0.002
+# How the registry writes where an enterprise is, and how often. ``exact`` is as the land office
+# has it; the others have places in front and notes behind, too.
+ADDRESS_KINDS: Final = {
+    "village": 0.44,
+    "road": 0.17,
+    "full": 0.12,
+    "zone": 0.08,
+    "street": 0.04,
+    "village_road": 0.04,
+    "zone_road": 0.03,
+    "room": 0.03,
+    "village_number": 0.02,
+    "village_zone": 0.02,
+    "township": 0.005,
+    "exact": 0.005,
+}
+# Kinds from which a parcel might be found, by rule or by guess.
+WHOLE_ADDRESSES: Final = ("full", "room", "exact", "road", "zone_road")
+# Share of the electricity accounts that name the parcel.
+_ACCOUNT_PARCELS: Final = 0.6
 _WITH_OWNER: Final = ("owner_tenants", "chain", "co_owners", "undivided", "drawn")
 # Shares of the parcels with one user.
 _OPERATORS, _TENANTS, _HIDDEN = 0.157, 0.09, 0.016
@@ -61,6 +102,8 @@ SEAT_COLUMNS: Final = ("registry_parcel", "registry_certificate", "address_parce
 OUTSIDE_NAMES: Final = 200_000
 FORMER_NAMES: Final = 240_000
 NEW_NAMES: Final = 160_000
+OLD_NAMES: Final = 400_000
+NO_CODE: Final = "none"
 
 
 @dataclass
@@ -70,8 +113,11 @@ class State:
     ``parcels``, ``enterprises``: by number. ``rights``: parcel, holder_kind (enterprise, village,
     outside, former, person), holder, shows_code, certificate, share (NaN, or the part), state.
     ``leases``: number, parcel, lessor_kind, lessor, lessee, shows_code, land_mu, floor_m2, start,
-    last. ``enterprises``: name_no, is_above, status, township, shows_township, registry_parcel,
-    registry_certificate, drawn_parcel, address_parcel, seat_parcel (the point's), hidden_parcel
+    last. ``enterprises``: name_no, name_way, name_town, branch_town (what its name is:
+    ``words.enterprise_names``), old_name_no (in rights and leases, -1 for none), code_kind,
+    code_no, is_above, status, township, shows_township, address_kind, park_unit (place among the
+    tenants of a park, -1 for none), shows_point, registry_parcel, registry_certificate,
+    drawn_parcel, address_parcel, seat_parcel (the point's), hidden_parcel
     (whose use only address or point show), -1 for none. The other tables do not change from night
     to night.
     """
@@ -108,7 +154,7 @@ def begin(land: Land, base: Base) -> State:
     slots = _slots(land, plots)
     enterprises = _enterprises(land, plots, slots, town)
     holders = _holders(land, plots, slots, enterprises)
-    parcels = _parcels(land, plots, holders)
+    parcels = _parcels(land, plots, holders, enterprises)
     leases = _leases(land, slots, holders, enterprises)
     leases["land_mu"] = _signed_mu(parcels, leases)
     footprints = _footprints(land, plots, slots, enterprises)
@@ -124,6 +170,7 @@ def _slots(land: Land, plots: Plots) -> pd.DataFrame:
     total = round(ENTERPRISES * land.scale)
     several = round(_SEVERAL * total)
     placed = total - sum(round(part * total) for part in (_GONE, _SHOPS, _UNKNOWN))
+    parks = _park_sizes(drawn, total, land.scale)
     # land can be drawn for somebody only where a parcel is a plain rectangle in one cell
     industrial = drawn.permutation(np.flatnonzero(plots.is_industrial))
     plain = (plots.home[industrial] >= 0) & ~np.isnan(plots.box[industrial, 0])
@@ -138,6 +185,9 @@ def _slots(land: Land, plots: Plots) -> pd.DataFrame:
         tables.append(
             _shared_slots(drawn, form, chosen, drawn.integers(low, high + 1, len(chosen)))
         )
+    chosen, parcels = np.split(parcels, [len(parks)])
+    plain_left -= len(chosen)
+    tables.append(_shared_slots(drawn, "small_park", chosen, parks))
     sole = placed + several - sum(len(table) for table in tables)
     operators, tenants, hidden = (round(part * sole) for part in (_OPERATORS, _TENANTS, _HIDDEN))
     # of the operators a fifth is known by a drawing: on plain parcels, which come first
@@ -186,6 +236,15 @@ def _slots(land: Land, plots: Plots) -> pd.DataFrame:
     return slots
 
 
+def _park_sizes(drawn: np.random.Generator, total: int, scale: float) -> Ints:
+    """How many tenants each park of small firms has."""
+    if total < _PARK_LEAST:
+        return np.zeros(0, dtype=np.int64)
+    low, high = _PARK_TENANTS
+    sizes = drawn.integers(low, high + 1, max(1, round(_PARKS * scale)))
+    return np.minimum(sizes, max(low, int(_PARK_SHARE * total)))
+
+
 def _shared_slots(
     drawn: np.random.Generator, form: str, parcels: Ints, others: Ints
 ) -> pd.DataFrame:
@@ -222,6 +281,9 @@ def _shared_slots(
         table["signed"] = drawn.uniform(0.6, 0.9, size)
     if form == "floor":
         table["floor"] = drawn.integers(300, 4000, size).astype(np.float64)
+    if form == "small_park":
+        table["floor"] = drawn.integers(150, 2000, size).astype(np.float64)
+        table["evidence"] = np.where(drawn.random(size) < 0.1, "lease_name", "lease_code")
     if form == "co_owners":
         table["role"], table["evidence"] = "owner", "right_code"
         table["share"] = np.where(count == 2, np.where(place == 0, 0.6, 0.4), 1 / 3)
@@ -275,10 +337,21 @@ def _enterprises(land: Land, plots: Plots, slots: pd.DataFrame, town: pd.Series)
     table = pd.DataFrame(
         {
             "name_no": number,
+            "name_way": PLAIN,
+            "name_town": 0,
+            "branch_town": 0,
+            "old_name_no": -1,
+            "code_kind": code_kinds(number).to_numpy(),
+            "code_no": number,
             "is_above": drawn.random(total) < 0.1,
             "status": "存续",
             "township": drawn.integers(0, len(TOWNSHIPS), total),
             "shows_township": drawn.random(total) >= 0.05,
+            "address_kind": drawn.choice(
+                list(ADDRESS_KINDS), total, p=np.array(list(ADDRESS_KINDS.values()))
+            ),
+            "park_unit": -1,
+            "shows_point": chance(land.seed, number, "has point") < 0.6,
             **dict.fromkeys((*SEAT_COLUMNS, "drawn_parcel", "hidden_parcel"), nothing),
         }
     )
@@ -317,7 +390,136 @@ def _enterprises(land: Land, plots: Plots, slots: pd.DataFrame, town: pd.Series)
     table.loc[there, "township"] = land.township[plots.cell[shop]]
     away = number[placed + shops : placed + shops + gone]
     table.loc[away, "status"] = np.where(np.arange(len(away)) % 3 == 0, "迁出", "注销")
+    # where only the address tells, it is whole
+    table.loc[hidden.index, "address_kind"] = "exact"
+    tenants = slots[slots["form"] == "small_park"]
+    unit = tenants.groupby("parcel").cumcount().to_numpy()
+    table.loc[tenants["user"], "park_unit"] = unit
+    table.loc[tenants["user"], "address_kind"] = "park"
+    table["name_town"] = table["township"]
+    _plant_names(land, plots, slots, table)
     return table
+
+
+def _plant_names(land: Land, plots: Plots, slots: pd.DataFrame, table: pd.DataFrame) -> None:
+    """Make some enterprises branches, persons, collectives, renamed, or nearly another by name."""
+    drawn = stream(land.seed, "names")
+    total = len(table)
+    uses = slots.groupby("user").agg(
+        count=("parcel", "size"),
+        parcel=("parcel", "first"),
+        form=("form", "first"),
+        evidence=("evidence", "first"),
+        share=("share", "first"),
+        role=("role", "first"),
+    )
+    free = np.ones(total, dtype=bool)
+
+    def take(fits: pd.Series, part: float) -> Ints:
+        """Some who are nothing special yet, one at least where there is one."""
+        numbers = fits.index.to_numpy()[fits.to_numpy(dtype=bool)]
+        numbers = drawn.permutation(numbers[free[numbers]])[: max(1, round(part * total))]
+        free[numbers] = False
+        return numbers
+
+    one = (uses["count"] == 1) & ~uses["form"].isin(["hidden", "small_park", "chain"])
+    by_code = uses["evidence"].isin(["right_code", "lease_code"])
+
+    is_own = one & (uses["form"] == "owner") & (uses["evidence"] == "right_code")
+    owners = take(is_own & uses["share"].isna(), _COLLECTIVES)
+    cell = plots.cell[uses["parcel"].loc[pd.Index(owners)].to_numpy()]
+    village = land.township[cell] * 1000 + land.village[cell]
+    _, first = np.unique(village, return_index=True)
+    owners, village = owners[first], village[first]
+    table.loc[owners, ["name_no", "code_no"]] = np.stack([village] * 2, axis=-1)
+    table.loc[owners, ["name_way", "code_kind"]] = COLLECTIVE, "N2MF"
+
+    by_name = one & (uses["evidence"] == "lease_name")
+    people = take(by_name, _PERSONS / 2)
+    # drawings are by credit code
+    by_registry = one & (uses["role"] == "operator") & (uses["evidence"] == "registry_parcel")
+    by_registry &= uses["form"] != "drawn"
+    people = np.concatenate([people, take(by_registry, _PERSONS / 2)])
+    table.loc[people, "name_way"] = PERSON
+    table.loc[people, "code_kind"] = NO_CODE
+
+    renamed = take(uses["form"].ne("chain") & by_code & ~uses["form"].eq("small_park"), _RENAMED)
+    table.loc[renamed, "old_name_no"] = OLD_NAMES + renamed
+
+    branches = take(one & ~uses["form"].eq("undivided"), _BRANCHES)
+    is_company = enterprise_names(table["name_no"].to_numpy()).str.endswith("有限公司").to_numpy()
+    heads = uses.index.to_numpy()[free[uses.index] & is_company[uses.index]]
+    heads = drawn.permutation(heads)
+    branches = branches[: len(heads)]
+    heads = heads[: len(branches)]
+    free[heads] = False
+    _name_after(table, branches, heads, np.full(len(heads), BRANCH))
+    table.loc[branches, "code_kind"] = "91MA"
+
+    near = take(by_code & ~uses["form"].eq("chain"), _NEAR)
+    # half of those whom they resemble are known by their names alone
+    named = uses.index.to_numpy()[uses["evidence"].isin(["right_name", "lease_name"])]
+    plain = (table["name_way"] == PLAIN).to_numpy() & (table["old_name_no"] < 0).to_numpy()
+    named = drawn.permutation(named[free[named] & plain[named]])[: (len(near) + 1) // 2]
+    others = uses.index.to_numpy()[free[uses.index] & plain[uses.index]]
+    others = drawn.permutation(np.setdiff1d(others, named))
+    like = np.concatenate([named, others])[: len(near)]
+    near = near[: len(like)]
+    # most of them have the same township, too
+    town = table["township"].to_numpy()
+    near, like = (those[np.argsort(town[those], kind="stable")] for those in (near, like))
+    _name_after(table, near, like, np.array(NEAR_NAMES)[np.arange(len(near)) % len(NEAR_NAMES)])
+    table.loc[near, "code_kind"] = "91MA"
+    # no name comes twice
+    is_again = names_of(table).duplicated(keep=False) & (table["name_way"] != PLAIN)
+    twice = np.flatnonzero(is_again)
+    table.loc[twice, "name_no"] = twice
+    table.loc[twice, "name_way"] = PLAIN
+
+
+def _name_after(table: pd.DataFrame, numbers: Ints, others: Ints, way: npt.NDArray[Any]) -> None:
+    """Name enterprises after others."""
+    table.loc[numbers, "name_no"] = table["name_no"].to_numpy()[others]
+    table.loc[numbers, "name_way"] = way
+    table.loc[numbers, "branch_town"] = table["township"].to_numpy()[numbers]
+    table.loc[numbers, "name_town"] = table["name_town"].to_numpy()[others]
+
+
+def enterprise_codes(enterprises: pd.DataFrame) -> pd.Series:
+    """Codes of the enterprises by number: credit codes, registration numbers of those without.
+
+    Shape:  the enterprises in; codes by number out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: GB 32100-2015.
+    """
+    kind, number = enterprises["code_kind"].to_numpy(), enterprises["code_no"].to_numpy()
+    codes = np.full(len(enterprises), "", dtype=object)
+    for word in np.unique(kind.astype(str)):
+        at = np.flatnonzero(kind == word)
+        if word == NO_CODE:
+            codes[at] = registration_numbers(number[at])
+        else:
+            codes[at] = credit_codes(word, number[at])
+    return pd.Series(codes, index=enterprises.index, dtype="str")
+
+
+def names_of(enterprises: pd.DataFrame) -> pd.Series:
+    """Names of enterprises by number.
+
+    Shape:  the enterprises in; names by number out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: ``words.enterprise_names``.
+    """
+    return enterprise_names(
+        enterprises["name_no"].to_numpy(),
+        enterprises["name_way"].to_list(),
+        enterprises["name_town"].to_numpy(),
+        enterprises["branch_town"].to_numpy(),
+    ).set_axis(enterprises.index)
 
 
 def _holders(
@@ -345,15 +547,24 @@ def _holders(
     village |= (used == "conflict") & (drawn.random(len(others)) < 0.5)
     kind[village] = "village"
     kind[evidence == "registry_certificate"] = "former"
+    collective = _collectives(land, plots, enterprises, others)
+    signed = form["signed"].reindex(others).to_numpy()
+    # in the registry is one who owns what it lets by signed areas; the rest it has sold
+    lets = (kind == "village") & (collective >= 0)
+    kind[lets] = "outside"
+    lets &= (used == "tenant") & ~np.isnan(signed)
+    kind[lets] = "enterprise"
     companies = max(5, round(200 * land.scale))
     others_table = pd.DataFrame(
         {
             "parcel": others,
             "holder_kind": kind,
             "holder": np.where(
-                kind == "outside", drawn.integers(0, companies, len(others)), others
+                lets,
+                collective,
+                np.where(kind == "outside", drawn.integers(0, companies, len(others)), others),
             ),
-            "shows_code": np.isin(kind, ["village", "outside"]),
+            "shows_code": np.isin(kind, ["village", "outside", "enterprise"]),
             "share": np.nan,
         }
     )
@@ -375,13 +586,27 @@ def _holders(
     return table
 
 
-def _parcels(land: Land, plots: Plots, holders: pd.DataFrame) -> pd.DataFrame:
+def _collectives(land: Land, plots: Plots, enterprises: pd.DataFrame, parcels: Ints) -> Ints:
+    """The collective of the village in which each parcel lies, -1 where the registry has none."""
+    known = enterprises[enterprises["name_way"] == COLLECTIVE]
+    cell = plots.cell[parcels]
+    place = land.township[cell] * 1000 + land.village[cell]
+    of_village = pd.Series(known.index, index=known["name_no"].to_numpy())
+    return of_village.reindex(place).fillna(-1).to_numpy().astype(np.int64)
+
+
+def _parcels(
+    land: Land, plots: Plots, holders: pd.DataFrame, enterprises: pd.DataFrame
+) -> pd.DataFrame:
     """Parcels with codes, addresses and registered areas."""
     drawn = stream(land.seed, "parcels")
     count = len(plots.cell)
     village_land = np.zeros(count, dtype=bool)
-    kind = holders.drop_duplicates("parcel")["holder_kind"].to_numpy()
+    first = holders.drop_duplicates("parcel")
+    kind, holder = first["holder_kind"].to_numpy(), first["holder"].to_numpy()
     village_land[kind == "village"] = True
+    owner = enterprises["name_way"].reindex(np.where(kind == "enterprise", holder, -1))
+    village_land[(owner == COLLECTIVE).to_numpy()] = True
     township, village = land.township[plots.cell], land.village[plots.cell]
     place = pd.Series(township * 1000 + village)
     serial: Ints = place.groupby(place).cumcount().to_numpy().astype(np.int64) + 1
@@ -502,9 +727,10 @@ def _footprints(
     homes = np.flatnonzero(~plots.is_industrial)
     left = total - sum(len(parcel) for parcel, *_ in lands) - 2 * len(industrial)
     homes = np.sort(drawn.permutation(homes)[: max(left, 0)])
-    # where one enterprise has a parcel, its buildings often bear its code
+    # where one enterprise has a parcel, its buildings often bear its code, if it has one
     # not of tenants, who leave, nor of those whom a code must not place
     alone = slots[slots["form"].isin(["owner", "operator"]) & (slots["evidence"] != "right_name")]
+    alone = alone[(enterprises["code_kind"].loc[alone["user"]] != NO_CODE).to_numpy()]
     user = pd.Series(-1, index=np.arange(len(plots.cell)))
     user[alone["parcel"]] = alone["user"].to_numpy()
     buildings = [
@@ -535,7 +761,9 @@ def _figures(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Indicators, official scores, recognitions and electricity accounts."""
     drawn = stream(land.seed, "figures")
-    working = enterprises.index.to_numpy()[enterprises["status"] == "存续"]
+    # the figures are by credit code
+    works = (enterprises["status"] == "存续") & (enterprises["code_kind"] != NO_CODE)
+    working = enterprises.index.to_numpy()[works]
     measured = working[drawn.random(len(working)) < 0.9]
     size = len(measured)
     scale = np.exp(drawn.normal(0, 1, size)) * np.where(enterprises["is_above"][measured], 12, 1)
@@ -583,13 +811,15 @@ def _recognitions(drawn: np.random.Generator, working: Ints) -> pd.DataFrame:
 
 
 def _accounts(drawn: np.random.Generator, enterprises: pd.DataFrame, working: Ints) -> pd.DataFrame:
-    """Electricity accounts: one or two for nine in ten."""
+    """Electricity accounts: one or two for nine in ten; three of five name the parcel."""
     chosen = working[drawn.random(len(working)) < 0.9]
     twice = chosen[drawn.random(len(chosen)) < 0.2]
     owner = np.concatenate([chosen, twice])
-    return pd.DataFrame(
-        {"enterprise": owner, "parcel": enterprises["address_parcel"].to_numpy()[owner]}
-    )
+    parcel = enterprises["address_parcel"].to_numpy()[owner]
+    # not of those whom nothing but address or point places
+    names = (parcel >= 0) & (enterprises["hidden_parcel"].to_numpy()[owner] < 0)
+    names &= drawn.random(len(owner)) < _ACCOUNT_PARCELS
+    return pd.DataFrame({"enterprise": owner, "parcel": parcel, "names_parcel": names})
 
 
 def reference_area(parcels: pd.DataFrame) -> pd.Series:

@@ -15,9 +15,11 @@ import shapely
 
 from pipeline.demo.generator.cover import Base, main_township, overlay
 from pipeline.demo.generator.economy import (
+    ADDRESS_KINDS,
     FIRST_DAY,
     NEW_NAMES,
     SEAT_COLUMNS,
+    WHOLE_ADDRESSES,
     State,
     parcel_codes,
 )
@@ -25,6 +27,7 @@ from pipeline.demo.generator.land import Land
 from pipeline.demo.generator.lattice import DECIMALS, stream
 from pipeline.demo.generator.noise import Ints
 from pipeline.demo.generator.survey import Shapes
+from pipeline.demo.generator.words import COLLECTIVE, PLAIN, code_kinds
 
 # How many at scale 1; together some 300 parcels and 65 enterprises of 60,000 and 13,000.
 _SPLITS: Final = 60
@@ -79,8 +82,11 @@ def next_night(land: Land, base: Base, state: State, night: int) -> State:
     movers = movers[: len(vacant) // 2]
     _move(after, base, movers, vacant[: len(movers)])
     vacant = vacant[len(movers) :]
-    working = after.enterprises.index.to_numpy()[after.enterprises["status"] == "存续"]
-    _rename(after, some(working, _RENAMED), night)
+    firms = after.enterprises
+    is_village = firms["name_way"] == COLLECTIVE
+    working = firms.index.to_numpy()[(firms["status"] == "存续") & ~is_village]
+    plain = working[(firms["name_way"].loc[working] == PLAIN).to_numpy()]
+    _rename(after, some(plain, _RENAMED), night)
     _close(after, some(working, _CLOSED), drawn)
     fresh = vacant[: max(1, round(_NEW * land.scale))]
     _found(after, base, fresh)
@@ -102,6 +108,8 @@ def _simple_owners(state: State) -> pd.DataFrame:
         & ~alone["parcel"].isin(state.leases["parcel"])
     ]
     alone = alone[(enterprises["status"].loc[alone["holder"]] == "存续").to_numpy()]
+    # villages stay where they are
+    alone = alone[(enterprises["name_way"].loc[alone["holder"]] != COLLECTIVE).to_numpy()]
     # nobody else names the parcel
     others = enterprises.melt(
         value_vars=["registry_parcel", "registry_certificate", "drawn_parcel", "seat_parcel"],
@@ -159,7 +167,13 @@ def _endable(state: State) -> Ints:
     )
     in_force = (leases["start"] <= day) & (day <= leases["last"])
     builds = leases["lessee"].isin(state.footprints["enterprise"])
-    return np.flatnonzero(in_force & ~has_sub & ~builds)
+    # nor of those whom a bill of electricity or half an address might place there
+    accounts = state.accounts
+    pays = leases["lessee"].isin(accounts.loc[accounts["names_parcel"], "enterprise"])
+    lessee = state.enterprises.loc[leases["lessee"]]
+    kind = lessee["address_kind"]
+    vague = kind.isin(WHOLE_ADDRESSES) & (kind != "exact") & ~lessee["shows_point"]
+    return np.flatnonzero(in_force & ~has_sub & ~builds & ~pays & ~vague.to_numpy())
 
 
 def _give_numbers(state: State, count: int) -> tuple[Ints, Ints]:
@@ -330,9 +344,19 @@ def _found(state: State, base: Base, parcels: Ints, *, has_right: bool = True) -
     """Found enterprises on parcels; a right that others had there becomes history."""
     first = int(state.enterprises.index.max()) + 1
     number = first + np.arange(len(parcels))
+    town = state.parcels["township"].loc[pd.Index(parcels)].to_numpy()
     rows = pd.DataFrame(
         {
             "name_no": number,
+            "name_way": PLAIN,
+            "name_town": town,
+            "branch_town": 0,
+            "old_name_no": -1,
+            "code_kind": code_kinds(number).to_numpy(),
+            "code_no": number,
+            "address_kind": np.array(list(ADDRESS_KINDS))[number % len(ADDRESS_KINDS)],
+            "park_unit": -1,
+            "shows_point": number % 5 < 3,
             "is_above": False,
             "status": "存续",
             "township": 0,

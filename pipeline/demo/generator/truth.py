@@ -2,6 +2,7 @@
 
 Written after docs/how-it-decides.md and nothing else, in pandas and numpy. It does not read the
 delivered files, so noise in them does not change it: it says what a run on undamaged files gives.
+Only the column ``damage`` of the links tells what the noise hit.
 Enterprises that only an address or a point places have a link (``is_decidable`` false) that the
 rules leave to a person; shares, units and coverage count the decidable links.
 """
@@ -16,9 +17,15 @@ import numpy as np
 import pandas as pd
 
 from pipeline.demo.generator.cover import STATES, Base, main_township, measure, overlay
-from pipeline.demo.generator.economy import MU_M2, State, reference_area
-from pipeline.demo.generator.noise import Ints
-from pipeline.demo.generator.words import TOWNSHIP_CODES, credit_codes
+from pipeline.demo.generator.economy import MU_M2, State, enterprise_codes, reference_area
+from pipeline.demo.generator.noise import NONE, Ints, Pen
+from pipeline.demo.generator.records import (
+    damages,
+    planted_cases,
+    shows_point,
+    shows_whole_address,
+)
+from pipeline.demo.generator.words import TOWNSHIP_CODES
 
 _LARGEST_UNIT: Final = (10, 5)  # operators, parcels
 _SLIVER_M2, _SLIVER_SHARE = 10.0, 0.01
@@ -30,7 +37,8 @@ _DATA_YEAR_OFFSET: Final = 1
 class Truth:
     """The tables of the truth, in the codes of the county.
 
-    ``links``: enterprise_code, parcel_code, role, evidence, is_decidable. ``seats``:
+    ``links``: enterprise_code, parcel_code, role, evidence, is_decidable, damage (what noise hit:
+    ``records.damages``), case (what was planted: ``records.planted_cases``). ``seats``:
     enterprise_code, seat_state. ``shares``: parcel_code, enterprise_code ('' is what nobody gets
     alone), method, allocated_m2. ``units``: unit_code, kind, eval_state, area_m2. ``coverage``:
     area_code, name, kind, base, linked, evaluated, transition and covered area. ``parcels``:
@@ -59,10 +67,11 @@ class Truth:
             table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
-def work_out(base: Base, state: State) -> Truth:
+def work_out(base: Base, state: State, pen: Pen | None = None) -> Truth:
     """Work out what must come out of a run on the files of a state, on its day.
 
-    Shape:  the industrial base and the state in; the truth out, each table sorted by its key.
+    Shape:  the industrial base, the state and the pen of the files (clean without) in; the truth
+            out, each table sorted by its key.
     Units:  m2.
     CRS:    EPSG:4549.
     Errors: none.
@@ -82,6 +91,9 @@ def work_out(base: Base, state: State) -> Truth:
 
     leases = leases_in_force(state)
     links = find_links(state, leases)
+    pen = pen or Pen(NONE, 0)
+    links["damage"] = damages(state, links, pen)
+    links["case"] = planted_cases(state, links, pen.seed)
     accepted = links[links["is_decidable"]]
     shares = divide(state, leases, accepted)
     members, units = form_units(state, shares, holds)
@@ -105,9 +117,17 @@ def work_out(base: Base, state: State) -> Truth:
                 enterprise_code=firm.loc[links["enterprise"]].to_numpy(),
                 parcel_code=code.loc[links["parcel"]].to_numpy(),
             ),
-            ["enterprise_code", "parcel_code", "role", "evidence", "is_decidable"],
+            [
+                "enterprise_code",
+                "parcel_code",
+                "role",
+                "evidence",
+                "is_decidable",
+                "damage",
+                "case",
+            ],
         ),
-        _sorted(_seats(enterprises, links, holds, firm), ["enterprise_code", "seat_state"]),
+        _sorted(_seats(state, links, holds, firm, pen.seed), ["enterprise_code", "seat_state"]),
         _sorted(
             shares.assign(
                 parcel_code=code.loc[shares["parcel"]].to_numpy(),
@@ -120,19 +140,6 @@ def work_out(base: Base, state: State) -> Truth:
         coverage,
         _sorted(land, list(land.columns)),
     )
-
-
-def enterprise_codes(enterprises: pd.DataFrame) -> pd.Series:
-    """Credit codes of the enterprises by number.
-
-    Shape:  the enterprises in; codes by number out.
-    Units:  none.
-    CRS:    none (no geometry).
-    Errors: none.
-    Source: GB 32100-2015.
-    """
-    number = enterprises.index.to_numpy()
-    return pd.Series(credit_codes("91MA", number).to_numpy(), index=enterprises.index, dtype="str")
 
 
 def leases_in_force(state: State) -> pd.DataFrame:
@@ -415,24 +422,25 @@ def _parcel_shares(
 
 
 def _seats(
-    enterprises: pd.DataFrame, links: pd.DataFrame, holds: pd.Series, firm: pd.Series
+    state: State, links: pd.DataFrame, holds: pd.Series, firm: pd.Series, seed: int
 ) -> pd.DataFrame:
     """Seat state of each enterprise."""
+    enterprises = state.enterprises
     accepted = links[links["is_decidable"]]
     on_land = accepted[holds.loc[accepted["parcel"]].to_numpy()]
     number = enterprises.index
-    state = np.select(
+    found = np.select(
         [
             enterprises["status"] != "存续",
             number.isin(on_land["enterprise"]),
             number.isin(accepted["enterprise"]),
             # somebody has to look: an address or a point of a parcel, and nothing else
-            (enterprises["address_parcel"] >= 0) | (enterprises["hidden_parcel"] >= 0),
+            shows_whole_address(state, seed) | shows_point(state),
         ],
         ["off_site", "linked", "no_industrial_premises", "in_review"],
         "unknown",
     )
-    return pd.DataFrame({"enterprise_code": firm, "seat_state": state})
+    return pd.DataFrame({"enterprise_code": firm, "seat_state": found})
 
 
 def _components(edge: pd.DataFrame) -> Ints:
