@@ -47,7 +47,7 @@ from pipeline.demo.generator.words import (
 )
 
 # Whether a cell of the registry may name several parcels. Off: a run leaves such a cell empty.
-SEVERAL_PARCELS_IN_A_CELL: Final = False
+SEVERAL_PARCELS_IN_A_CELL: Final = True
 _SEVERAL_SHARE: Final = 0.3
 
 _SHARE_TEXT: Final = {0.5: "1/2", 0.6: "60%", 0.4: "40%", 1 / 3: "1/3"}
