@@ -19,7 +19,6 @@ import shapely
 from pipeline.errors import CrsError
 from pipeline.feeds.contracts import CRS_DETECT, CRS_FILE, County
 from pipeline.feeds.crs import (
-    MARGIN_LAYER_M,
     Reprojection,
     Zone,
     in_area_of_use,
@@ -53,6 +52,8 @@ _OWN_NORTHING_M = 10_000_000.0
 _MIN_SHARE = 0.5
 # So many shapes, evenly taken, tell where a layer lies.
 _SAMPLE = 2_000
+# How far from land that is known a shape, or the middle of a layer, may lie, metres.
+_MARGIN_LAYER_M = 20_000.0
 # A layer lies on the same land where the two are no farther apart, metres.
 _SAME_PLACE_M = 1.0
 # One zone of 3 degrees further.
@@ -101,10 +102,10 @@ class Known:
             return finite
         x, y = points[:, :1], points[:, 1:]
         inside = (
-            (x >= self.boxes[:, 0] - MARGIN_LAYER_M)
-            & (y >= self.boxes[:, 1] - MARGIN_LAYER_M)
-            & (x <= self.boxes[:, 2] + MARGIN_LAYER_M)
-            & (y <= self.boxes[:, 3] + MARGIN_LAYER_M)
+            (x >= self.boxes[:, 0] - _MARGIN_LAYER_M)
+            & (y >= self.boxes[:, 1] - _MARGIN_LAYER_M)
+            & (x <= self.boxes[:, 2] + _MARGIN_LAYER_M)
+            & (y <= self.boxes[:, 3] + _MARGIN_LAYER_M)
         ).any(axis=1)
         return np.asarray(finite & inside, dtype=bool)
 
