@@ -39,6 +39,7 @@ from pipeline.feeds.magnitudes import (
     what_coordinates_say,
 )
 from pipeline.feeds.offset import measured_offset
+from pipeline.feeds.opened import Note
 
 _Coordinates = npt.NDArray[np.float64]
 _Objects = npt.NDArray[np.object_]
@@ -61,14 +62,6 @@ _NEXT_ZONE = 3.0
 _MERIDIANS = range(75, 136, 3)
 
 How = Literal["file", "contract", "format", "coordinates", "place"]
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something about a layer that its office and the reader of a report must know."""
-
-    code: str
-    params: dict[str, object]
 
 
 @dataclass(frozen=True)
