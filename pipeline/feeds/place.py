@@ -137,11 +137,6 @@ class Decision:
         """The name of the layer's CRS."""
         return self.way.label
 
-    @property
-    def is_approximate(self) -> bool:
-        """Whether places come from a web map, right to some metres only."""
-        return self.way.web_map is not None
-
     def place(self, shapes: _Objects) -> Placed:
         """Bring shapes of the layer into the county's CRS, each by its own zone.
 
@@ -337,7 +332,7 @@ def _checked(decision: Decision, boxes: _Coordinates, place: tuple[str, str]) ->
             decision = turned
             notes.append(Note("crs.axes_swapped", {"crs": way.label, "rows": len(boxes)}))
         notes += _zone_notes(decision, boxes, place)
-        if _elsewhere(decision, boxes):
+        if not _on_known(decision, boxes):
             raise _not_there(decision, boxes, place)
     if way.web_map is not None:
         notes.append(Note("crs.approximate", {"crs": way.label}))
@@ -428,12 +423,8 @@ def _zone_label(zone: Zone) -> str:
     return f"EPSG:{zone.epsg}" if zone.epsg else f"{zone.meridian:g}°"
 
 
-def _elsewhere(decision: Decision, boxes: _Coordinates) -> bool:
-    """Whether most of the layer lies far from all land of the county that is known."""
-    return not _on_known(decision, boxes)
-
-
 def _on_known(decision: Decision, boxes: _Coordinates) -> bool:
+    """Whether most of the layer lies on or near land of the county that is known."""
     points, good = decision.centres(_sample(boxes))
     return _mostly(good & _all_known(decision).holds(points))
 
