@@ -31,19 +31,6 @@ from pipeline.feeds.plausibility import (
 )
 from pipeline.feeds.xbase import DbfField, DbfTable, read_dbf_header, wrong_header
 
-__all__ = [
-    "DbfTable",
-    "Reading",
-    "check_texts",
-    "dbf_encoding",
-    "decode_column",
-    "decode_value",
-    "read_dbf_header",
-    "shapefile_encoding",
-    "text_encoding",
-    "undecodable",
-]
-
 # Language byte of a DBF. 0x57 and 0x03 mean "the code page of whoever wrote it": no statement.
 _LDID = {
     0x4D: "gb18030",
