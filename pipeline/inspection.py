@@ -360,7 +360,7 @@ def inspect(
         detected = cleaning.detected.get(one.column)
         if detected is not None and one.unit_from == "contract":
             one.unit, one.unit_from = detected, "geometry"
-    result.ignored_lines = len(layer.ignored_lines)
+    result.ignored_lines = layer.ignored_lines.count
     result.notes = layer.notes
     gathered.finish(result, contract)
     return result

@@ -41,7 +41,6 @@ STEP = "load_feeds"
 
 Progress = Callable[[str, int, int | None], None]
 
-_LISTED_LINES = 50
 _Driver = psycopg.Connection[Any]
 
 
@@ -738,8 +737,8 @@ def _keep(
     used = layer.match.used
     detail = {
         "unused_headings": [h for i, h in enumerate(layer.headings) if i not in used and h],
-        "ignored_line_count": len(layer.ignored_lines),
-        "ignored_lines": layer.ignored_lines[:_LISTED_LINES],
+        "ignored_line_count": layer.ignored_lines.count,
+        "ignored_lines": layer.ignored_lines.first,
         # how its office calls what it gave
         "columns": delivered_names(layer.match, layer.headings),
         # where records are cells of a wide table, delivered.row_number is row * stride + place
@@ -777,7 +776,7 @@ def _keep(
         kept_count=kept,
         unchanged_count=unchanged,
         quarantined_count=quarantined,
-        ignored_lines=len(layer.ignored_lines),
+        ignored_lines=layer.ignored_lines.count,
     )
 
 
