@@ -587,21 +587,44 @@ def _tell_of_layer(
             for code, params in layer.notes
         ],
     )
-    cursor.executemany(
+    if layer.row_issues:
+        _tell_of_rows(cursor, delivery_id, layer)
+
+
+def _tell_of_rows(cursor: psycopg.Cursor[Any], delivery_id: int, layer: OpenLayer) -> None:
+    """Say why rows have no shape; of several reasons the first."""
+    # a table with a key: nothing is known yet of how many issues there are, and each looks up its row
+    cursor.execute(
         """
-        UPDATE ops.issue AS i SET rule = %(rule)s, params = %(params)s::jsonb
-        WHERE i.delivery_id = %(delivery_id)s AND i.row_number = %(row)s AND i.rule = 'geometry.missing'
-        """,
-        [
-            {
-                "rule": code,
-                "params": json.dumps(params, ensure_ascii=False, default=str),
-                "delivery_id": delivery_id,
-                "row": row,
-            }
-            for row, code, params in layer.row_issues
-        ],
+        CREATE TEMP TABLE said (row_number integer PRIMARY KEY, rule text, params jsonb) ON COMMIT DROP
+        """
     )
+    cursor.execute(
+        """
+        INSERT INTO said (row_number, rule, params)
+        SELECT DISTINCT ON (s.row_number) s.row_number, s.rule, s.params::jsonb
+        FROM unnest(%(rows)s::integer[], %(rules)s::text[], %(params)s::text[])
+          WITH ORDINALITY AS s (row_number, rule, params, place)
+        ORDER BY s.row_number, s.place
+        """,
+        {
+            "rows": [row for row, _, _ in layer.row_issues],
+            "rules": [code for _, code, _ in layer.row_issues],
+            "params": [
+                json.dumps(params, ensure_ascii=False, default=str)
+                for _, _, params in layer.row_issues
+            ],
+        },
+    )
+    cursor.execute(
+        """
+        UPDATE ops.issue AS i SET rule = s.rule, params = s.params
+        FROM said AS s
+        WHERE i.delivery_id = %(delivery_id)s AND i.row_number = s.row_number AND i.rule = 'geometry.missing'
+        """,
+        {"delivery_id": delivery_id},
+    )
+    cursor.execute("DROP TABLE said")
 
 
 def _set_aside_outside_scope(
