@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from pipeline import corrections
 from pipeline.corrections import load_corrections
+from pipeline.database import driver_of
 from pipeline.errors import CrsError, SourceError
 from pipeline.feeds import reader
 from pipeline.feeds.batch import OpenLayer
@@ -25,6 +26,7 @@ from pipeline.publication import change_delivery
 from pipeline.settings import settings_without_workspace
 from pipeline.steps import load_feeds
 from pipeline.steps.load_feeds import load_sources
+from pipeline.steps.setting_aside import tell_of_layer
 
 ROOT = Path(__file__).parents[2]
 COUNTY = County("330299", "EPSG:4549")
@@ -426,10 +428,8 @@ def test_the_first_reason_why_a_row_has_no_shape_is_told(load):
     ]
     source = SourceFile(path, "ZD.gpkg", "parcel", None, None, "")
     delivery = Delivery(source, CONTRACTS["parcel"], COUNTY, DAY, "")
-    with load.engine.begin() as connection:
-        connection.execute(text("SELECT 1"))
-        with connection.connection.driver_connection.cursor() as cursor:
-            load_feeds._tell_of_layer(cursor, delivery, result.delivery_id, layer)
+    with load.engine.begin() as connection, driver_of(connection).cursor() as cursor:
+        tell_of_layer(cursor, delivery, result.delivery_id, layer)
     assert load.query("SELECT row_number, rule, params FROM ops.issue ORDER BY row_number") == [
         (2, "geometry.boundary_not_area", {"value": '线 "\\'}),
         (3, "geometry.boundary_few_points", {"ring": 1}),
@@ -544,7 +544,7 @@ def test_what_came_before_is_not_cleaned_again(load, monkeypatch):
     with load.engine.begin() as connection:
         for table in ("ops.issue", "ops.delivered", "ops.delivery", "raw.parcel"):
             connection.execute(text(f"DELETE FROM {table}"))
-    monkeypatch.setattr(load_feeds, "_remember", lambda *_: None)
+    monkeypatch.setattr(load_feeds, "remember", lambda *_: None)
     load()
     number = load.query("SELECT max(delivery_id) FROM ops.delivery")[0][0]
     without = load.query(said.replace("ORDER", f"WHERE delivery_id = {number} ORDER")), load.rules()
