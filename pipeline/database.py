@@ -223,6 +223,36 @@ def take_run_lock(connection: Connection) -> None:
     )
 
 
+def driver_of(connection: Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection below; inside an open transaction it has one open, too.
+
+    Shape:  a connection of SQLAlchemy in; one of psycopg out.
+    Units:  none.
+    CRS:    none.
+    Errors: those of the database.
+    Source: none.
+    """
+    if connection.in_transaction():
+        connection.execute(text("SELECT 1"))
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - the engine's only driver
+    return driver
+
+
+def one_row(cursor: psycopg.Cursor[Any]) -> tuple[Any, ...]:
+    """The row that a statement returns.
+
+    Shape:  a cursor whose statement returns a row in; that row out.
+    Units:  none.
+    CRS:    none.
+    Errors: those of psycopg.
+    Source: none.
+    """
+    row = cursor.fetchone()
+    assert row is not None  # noqa: S101 - every caller's statement returns a row
+    return tuple(row)
+
+
 def read_sql(*parts: str) -> str:
     """The text of a SQL file below the data folder."""
     return data_path(*parts).read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ import pandas as pd
 import shapely
 from sqlalchemy import text
 
-from pipeline.database import database_errors
+from pipeline.database import database_errors, driver_of
 from pipeline.domain.areas import survey_area
 from pipeline.domain.persons import hide_person_numbers
 from pipeline.errors import SourceError, UsageError
@@ -45,7 +45,7 @@ from pipeline.outputs.inspection import AreaCheck, Inspection, Mapped
 from pipeline.outputs.picture import draw_layer
 from pipeline.run import contracts_of, county_of
 from pipeline.settings import WORKSPACE_FILE, Settings
-from pipeline.steps.load_feeds import land_held
+from pipeline.steps.held import land_held
 from pipeline.workspace import running_database
 
 Progress = Callable[[str, int, int | None], None]
@@ -118,9 +118,7 @@ def land_of(settings: Settings) -> Known:
     with database_errors(), engine.connect() as connection:
         if connection.scalar(text("SELECT to_regclass('core.area')")) is None:
             return Known()
-        driver = connection.connection.driver_connection
-        assert driver is not None  # noqa: S101 - an open connection has one
-        with driver.cursor() as cursor:
+        with driver_of(connection).cursor() as cursor:
             return land_held(cursor)
 
 
@@ -360,7 +358,7 @@ def inspect(
         detected = cleaning.detected.get(one.column)
         if detected is not None and one.unit_from == "contract":
             one.unit, one.unit_from = detected, "geometry"
-    result.ignored_lines = len(layer.ignored_lines)
+    result.ignored_lines = layer.ignored_lines.count
     result.notes = layer.notes
     gathered.finish(result, contract)
     return result

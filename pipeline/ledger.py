@@ -21,7 +21,7 @@ from pipeline.database import Counts, database_errors, read_sql
 from pipeline.errors import CheckFailed, DiqiError, GateStopped, SourceError, UsageError
 from pipeline.gate import Finding, Published, Unit
 from pipeline.outputs.styles import write_styles
-from pipeline.steps.load_feeds import DeliveryResult
+from pipeline.steps.deliveries import DeliveryResult
 
 
 @dataclass(frozen=True)

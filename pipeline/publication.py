@@ -25,7 +25,7 @@ from pipeline.outputs.report import write_report
 from pipeline.outputs.tables import reflect
 from pipeline.run import contracts_of
 from pipeline.settings import Settings
-from pipeline.steps.load_feeds import DeliveryResult
+from pipeline.steps.deliveries import DeliveryResult
 
 FILES = {
     "project": "diqi.qgz",

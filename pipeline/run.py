@@ -55,7 +55,8 @@ from pipeline.stepping import (
     vintage_of,
 )
 from pipeline.steps import STEPS
-from pipeline.steps.load_feeds import DeliveryResult, load_sources
+from pipeline.steps.deliveries import DeliveryResult
+from pipeline.steps.load_feeds import load_sources
 from pipeline.threads import calm_collector
 
 Watch = Callable[[str], None]

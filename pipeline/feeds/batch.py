@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
     from pipeline.feeds.place import Decision
 
-__all__ = ["BATCH_ROWS", "OpenLayer", "RawBatch", "drawn_columns", "raw_batch"]
+__all__ = ["BATCH_ROWS", "IgnoredLines", "OpenLayer", "RawBatch", "drawn_columns", "raw_batch"]
+
+# So many lines that are no records are told by number; a file may have any number of them.
+_LISTED_LINES = 50
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,20 @@ class RawBatch:
     numeric: list[npt.NDArray[np.bool_] | None]
     drawn: Drawn | None = None
     seals: list[bytes] | None = None
+
+
+@dataclass
+class IgnoredLines:
+    """Lines of a table that are no records: how many, and the numbers of the first of them."""
+
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+    def add(self, number: int) -> None:
+        """Count a line."""
+        self.count += 1
+        if len(self.first) < _LISTED_LINES:
+            self.first.append(number)
 
 
 @dataclass
@@ -78,7 +95,7 @@ class OpenLayer:
     # how points from two columns are read, once one of them was
     points: list[Decision] = field(default_factory=list)
     # lines of a table that are no records: titles, totals, notes; complete after the last batch
-    ignored_lines: list[int] = field(default_factory=list)
+    ignored_lines: IgnoredLines = field(default_factory=IgnoredLines)
 
 
 def raw_batch(batch: pa.RecordBatch, width: int) -> RawBatch:

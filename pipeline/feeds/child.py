@@ -128,11 +128,11 @@ def _send_layer(
                 schema = batch.schema
                 _send(answers, SCHEMA, schema.serialize())
             _send(answers, BATCH, batch.serialize())
-        end = {
-            "ignored_lines": layer.ignored_lines,
-            "notes": layer.notes,
-            "row_issues": layer.row_issues,
-        }
+    end = {
+        "ignored_lines": asdict(layer.ignored_lines),
+        "notes": layer.notes,
+        "row_issues": layer.row_issues,
+    }
     _send_json(answers, END, end)
 
 
@@ -171,6 +171,7 @@ def asdict_without_batches(layer: OpenLayer) -> dict[str, object]:
         name: value for name, value in vars(layer).items() if name not in {"batches", "points"}
     }
     values["match"] = asdict(layer.match)
+    values["ignored_lines"] = asdict(layer.ignored_lines)
     return values
 
 

@@ -544,7 +544,7 @@ class _Cleaner:
             except CrsError:
                 return None
             self.layer.points.append(decision)
-            self.layer.notes += [(note.code, note.params) for note in decision.notes]
+            self.layer.notes += [(note.code, dict(note.params)) for note in decision.notes]
         return self.layer.points[0]
 
 

@@ -40,8 +40,7 @@ _MODERN_FLATTENING = 298.2572
 # How far from a system's area of use, in degrees, a layer may lie. Land of a county at 121.7 E is
 # rightly kept in the zone of 120 E, though the zone is said to end at 121.5.
 _MARGIN_DEGREES = 3.0
-# How far outside the county's extent the middle of a layer, or one shape, may lie, in metres.
-MARGIN_LAYER_M = 20_000.0
+# How far outside the county's extent one shape may lie, in metres.
 _MARGIN_SHAPE_M = 1_000.0
 # False easting of a zone, and what each unit of a zone number in front of it adds, metres.
 _HALF_ZONE_M = 500_000.0
@@ -254,43 +253,7 @@ def way_from(source: pyproj.CRS, county: County, label: str) -> Reprojection:
     return Reprojection(label, source, county, _to_county(source, county))
 
 
-def check_place(way: Reprojection, centres: _Coordinates, *, file: str, layer: str) -> None:
-    """Refuse a layer whose coordinates cannot belong to the CRS it names.
-
-    Judged by the middle of the layer, so that one stray shape refuses nothing.
-
-    Shape:  centres of shapes as delivered, (n, 2), in; nothing out.
-    Units:  those of the layer's CRS.
-    CRS:    the layer's.
-    Errors: CrsError (source.wrong_crs): degrees where metres are named or the reverse, a middle
-            that is outside the CRS's area of use or the county's extent.
-    Source: docs/sources.md, 3.4: detect by magnitude; zone prefix, swapped axes.
-    """
-    finite = centres[np.isfinite(centres).all(axis=1)]
-    if len(finite) == 0:
-        return
-    middle = np.median(finite, axis=0)
-    in_degrees = bool((np.abs(finite) <= (180.0, 90.0)).all())
-    placed = way(middle[np.newaxis, :])
-    fits = in_degrees == way.source.is_geographic and in_area_of_use(way, placed[0])
-    if fits and way.county.extent:
-        box = np.hstack([placed, placed])
-        fits = bool(is_near(box, way.county, MARGIN_LAYER_M)[0])
-    if not fits:
-        raise CrsError(
-            "source.wrong_crs",
-            file=file,
-            layer=layer,
-            crs=way.label,
-            county_crs=way.county.crs,
-            x=round(float(middle[0]), 3),
-            y=round(float(middle[1]), 3),
-        )
-
-
-def is_near(
-    bounds: _Coordinates, county: County, margin: float = _MARGIN_SHAPE_M
-) -> npt.NDArray[np.bool_]:
+def is_near(bounds: _Coordinates, county: County) -> npt.NDArray[np.bool_]:
     """Tell which boxes touch the county's extent, with a margin; all finite ones without one.
 
     Shape:  boxes (n, 4) in; n booleans out.
@@ -305,10 +268,10 @@ def is_near(
     x_min, y_min, x_max, y_max = county.extent
     return (
         finite
-        & (bounds[:, 0] <= x_max + margin)
-        & (bounds[:, 2] >= x_min - margin)
-        & (bounds[:, 1] <= y_max + margin)
-        & (bounds[:, 3] >= y_min - margin)
+        & (bounds[:, 0] <= x_max + _MARGIN_SHAPE_M)
+        & (bounds[:, 2] >= x_min - _MARGIN_SHAPE_M)
+        & (bounds[:, 1] <= y_max + _MARGIN_SHAPE_M)
+        & (bounds[:, 3] >= y_min - _MARGIN_SHAPE_M)
     )
 
 

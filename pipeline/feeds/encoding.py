@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipeline.errors import SourceError
 from pipeline.feeds.discover import sidecar
 from pipeline.feeds.misread import Misread, misread_text
+from pipeline.feeds.opened import Note
 from pipeline.feeds.plausibility import (
     DECIDABLE,
     Evidence,
@@ -29,20 +30,6 @@ from pipeline.feeds.plausibility import (
     reads_in_one_byte,
 )
 from pipeline.feeds.xbase import DbfField, DbfTable, read_dbf_header, wrong_header
-
-__all__ = [
-    "DbfTable",
-    "Note",
-    "Reading",
-    "check_texts",
-    "dbf_encoding",
-    "decode_column",
-    "decode_value",
-    "read_dbf_header",
-    "shapefile_encoding",
-    "text_encoding",
-    "undecodable",
-]
 
 # Language byte of a DBF. 0x57 and 0x03 mean "the code page of whoever wrote it": no statement.
 _LDID = {
@@ -101,14 +88,6 @@ _DESTROYED_LEAST, _DESTROYED_SHARE, _QUESTIONS_SHARE = 3, 0.05, 0.5
 _NON_ASCII = re.compile(r"[^\x00-\x7f](?:[^\x00-\x7f]| (?=[^\x00-\x7f]))*")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 _BINARY_SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something to be told along with a delivery: a message code and its parameters."""
-
-    code: str
-    params: Mapping[str, object]
 
 
 @dataclass(frozen=True)

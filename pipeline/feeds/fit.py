@@ -70,7 +70,7 @@ def fit(
             known=known,
             is_default=raw.is_default_crs,
         )
-        raw.notes += [(note.code, note.params) for note in decision.notes]
+        raw.notes += [(note.code, dict(note.params)) for note in decision.notes]
     return OpenLayer(
         name=raw.name,
         headings=raw.fields,

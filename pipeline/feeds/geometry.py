@@ -65,11 +65,6 @@ class Shapes:
     area_before: _Numbers
     area_after: _Numbers
 
-    @property
-    def is_bad(self) -> _Mask:
-        """Which shapes cannot be stored."""
-        return np.asarray((self.rule != "") & (self.rule != REPAIRED), dtype=bool)
-
 
 @dataclass(frozen=True)
 class Drawn:

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import CrsError, SourceError
-from pipeline.feeds.batch import OpenLayer
+from pipeline.feeds.batch import IgnoredLines, OpenLayer
 from pipeline.feeds.child import BATCH, END, ERROR, HEAD, LAYER, SCHEMA
 from pipeline.feeds.headings import Match
 from pipeline.feeds.limits import Limits
@@ -100,6 +100,7 @@ class ReadingRoom:
         try:
             values = json.loads(bytes(next(frames)[1]))
             values["match"] = _match(values["match"])
+            values["ignored_lines"] = IgnoredLines(**values["ignored_lines"])
             values["notes"] = [(code, params) for code, params in values["notes"]]
             layer = OpenLayer(**values, batches=iter(()))
             layer.batches = _batches(frames, layer)
@@ -211,7 +212,7 @@ def _batches(
             yield pa.ipc.read_record_batch(pa.py_buffer(payload), schema)
         elif kind == END:
             end = json.loads(bytes(payload))
-            layer.ignored_lines = end["ignored_lines"]
+            layer.ignored_lines = IgnoredLines(**end["ignored_lines"])
             here = layer.notes[told:]
             layer.notes = [(code, params) for code, params in end["notes"]] + here
             layer.row_issues = [(row, rule, params) for row, rule, params in end["row_issues"]]

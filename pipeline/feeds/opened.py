@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,14 @@ class Texts:
     declared: str = "auto"
     known: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to be told along with a layer: a message code and its parameters."""
+
+    code: str
+    params: Mapping[str, object]
 
 
 @dataclass

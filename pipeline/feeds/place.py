@@ -19,7 +19,6 @@ import shapely
 from pipeline.errors import CrsError
 from pipeline.feeds.contracts import CRS_DETECT, CRS_FILE, County
 from pipeline.feeds.crs import (
-    MARGIN_LAYER_M,
     Reprojection,
     Zone,
     in_area_of_use,
@@ -40,6 +39,7 @@ from pipeline.feeds.magnitudes import (
     what_coordinates_say,
 )
 from pipeline.feeds.offset import measured_offset
+from pipeline.feeds.opened import Note
 
 _Coordinates = npt.NDArray[np.float64]
 _Objects = npt.NDArray[np.object_]
@@ -53,6 +53,8 @@ _OWN_NORTHING_M = 10_000_000.0
 _MIN_SHARE = 0.5
 # So many shapes, evenly taken, tell where a layer lies.
 _SAMPLE = 2_000
+# How far from land that is known a shape, or the middle of a layer, may lie, metres.
+_MARGIN_LAYER_M = 20_000.0
 # A layer lies on the same land where the two are no farther apart, metres.
 _SAME_PLACE_M = 1.0
 # One zone of 3 degrees further.
@@ -60,14 +62,6 @@ _NEXT_ZONE = 3.0
 _MERIDIANS = range(75, 136, 3)
 
 How = Literal["file", "contract", "format", "coordinates", "place"]
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something about a layer that its office and the reader of a report must know."""
-
-    code: str
-    params: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -101,10 +95,10 @@ class Known:
             return finite
         x, y = points[:, :1], points[:, 1:]
         inside = (
-            (x >= self.boxes[:, 0] - MARGIN_LAYER_M)
-            & (y >= self.boxes[:, 1] - MARGIN_LAYER_M)
-            & (x <= self.boxes[:, 2] + MARGIN_LAYER_M)
-            & (y <= self.boxes[:, 3] + MARGIN_LAYER_M)
+            (x >= self.boxes[:, 0] - _MARGIN_LAYER_M)
+            & (y >= self.boxes[:, 1] - _MARGIN_LAYER_M)
+            & (x <= self.boxes[:, 2] + _MARGIN_LAYER_M)
+            & (y <= self.boxes[:, 3] + _MARGIN_LAYER_M)
         ).any(axis=1)
         return np.asarray(finite & inside, dtype=bool)
 
@@ -142,11 +136,6 @@ class Decision:
     def label(self) -> str:
         """The name of the layer's CRS."""
         return self.way.label
-
-    @property
-    def is_approximate(self) -> bool:
-        """Whether places come from a web map, right to some metres only."""
-        return self.way.web_map is not None
 
     def place(self, shapes: _Objects) -> Placed:
         """Bring shapes of the layer into the county's CRS, each by its own zone.
@@ -343,7 +332,7 @@ def _checked(decision: Decision, boxes: _Coordinates, place: tuple[str, str]) ->
             decision = turned
             notes.append(Note("crs.axes_swapped", {"crs": way.label, "rows": len(boxes)}))
         notes += _zone_notes(decision, boxes, place)
-        if _elsewhere(decision, boxes):
+        if not _on_known(decision, boxes):
             raise _not_there(decision, boxes, place)
     if way.web_map is not None:
         notes.append(Note("crs.approximate", {"crs": way.label}))
@@ -434,12 +423,8 @@ def _zone_label(zone: Zone) -> str:
     return f"EPSG:{zone.epsg}" if zone.epsg else f"{zone.meridian:g}°"
 
 
-def _elsewhere(decision: Decision, boxes: _Coordinates) -> bool:
-    """Whether most of the layer lies far from all land of the county that is known."""
-    return not _on_known(decision, boxes)
-
-
 def _on_known(decision: Decision, boxes: _Coordinates) -> bool:
+    """Whether most of the layer lies on or near land of the county that is known."""
     points, good = decision.centres(_sample(boxes))
     return _mostly(good & _all_known(decision).holds(points))
 

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import python_calamine
 
 from pipeline.errors import SourceError
-from pipeline.feeds.batch import BATCH_ROWS, OpenLayer
+from pipeline.feeds.batch import BATCH_ROWS, IgnoredLines, OpenLayer
 from pipeline.feeds.contracts import Contract
 from pipeline.feeds.encoding import text_encoding
 from pipeline.feeds.headings import (
@@ -70,7 +70,7 @@ def open_table(path: Path, kind: Kind, contract: Contract) -> Iterator[OpenLayer
 
     The headings are the line, or the two lines together, within the first 20 that fit the
     contract best. Empty lines, totals (合计, 小计), notes at the foot and repeated headings are no
-    records; their numbers are in ``ignored_lines`` once the batches are read.
+    records; ``ignored_lines`` tells of them once the batches are read.
 
     Shape:  a workbook or a delimited text in; an OpenLayer out, rows numbered as the spreadsheet
             numbers them, from 1.
@@ -277,7 +277,9 @@ def _open(
     if unit_line or table_units:
         match = match_headings(contract, header.names, unit_line=unit_line, table_units=table_units)
         header = _Header(header.last_row, header.names, match)
-    ignored = list(range(1, first + 1))
+    ignored = IgnoredLines()
+    for number in range(1, first + 1):
+        ignored.add(number)
     records = _records(chain(top[first:], lines), first + 1, header, ignored)
     layer = OpenLayer(
         name=name,
@@ -366,7 +368,7 @@ def _unit_line(top: list[_Row], header: _Header) -> dict[int, str]:
 
 
 def _records(
-    rows: Iterable[_Row], first_number: int, header: _Header, ignored: list[int]
+    rows: Iterable[_Row], first_number: int, header: _Header, ignored: IgnoredLines
 ) -> Iterator[tuple[int, _Row]]:
     """The rows that are records, with their numbers."""
     headings = [normalise_heading(names[0]) for names in header.names]
@@ -374,7 +376,7 @@ def _records(
     for number, row in enumerate(rows, start=first_number):
         first = next(filter(None, map(_text, row)), None)
         if first is None:
-            ignored.append(number)
+            ignored.add(number)
             continue
         start = "".join(first.split())
         # few rows begin like a total, a note or a heading; only these are looked at whole
@@ -384,7 +386,7 @@ def _records(
             or (len(start) <= longest + _MARKS and normalise_heading(start) in headings)
         )
         if is_doubtful and _is_no_record([_text(cell) for cell in row], headings):
-            ignored.append(number)
+            ignored.add(number)
         else:
             yield number, row
 

@@ -14,10 +14,11 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from pipeline.errors import SourceError
-from pipeline.feeds.encoding import Reading, decode_column, decode_value, shapefile_encoding
+from pipeline.feeds.encoding import Reading, decode_column, shapefile_encoding
 from pipeline.feeds.kinds import Kind
 from pipeline.feeds.opened import BATCH_ROWS, GEOMETRY, RawLayer, Texts
 from pipeline.feeds.paths import plain_path
+from pipeline.feeds.plausibility import decode_value
 from pipeline.feeds.prj import openable, read_prj
 from pipeline.feeds.shapefile import check_parts
 

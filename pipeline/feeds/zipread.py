@@ -24,12 +24,11 @@ _UNICODE_PATH = 0x7075
 _UTF8_FLAG = 0x800
 _OLE_ENTRIES = 4_096
 _OLE_SECTORS = 65_536
-# What damaged and hostile archives make the library say.
+# What damaged and hostile archives make the library say; an unknown method is a RuntimeError.
 ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    NotImplementedError,
     struct.error,
     ValueError,
     OverflowError,

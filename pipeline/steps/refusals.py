@@ -1,17 +1,56 @@
-"""The rows for which a file was refused: kept beside the refusal, so that its office can be told."""
+"""Refused files: the reason, and the rows for which one was refused, so that its office can be told."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
+
+from pipeline.database import one_row
+from pipeline.errors import SourceError
+from pipeline.feeds.reader import Delivery
+from pipeline.steps.deliveries import SAME_DELIVERY
 
 # Of a file of which every row is wrong the first rows say enough.
 _MOST: Final = 10_000
 _COLUMNS: Final = (
     "step, rule, severity, feed, subject_key, detail_key, row_number, field, value, params, size_m2"
 )
+
+
+class BadRowsError(SourceError):
+    """A file of which too much cannot be used, with what is wrong with its rows."""
+
+    rows: list[tuple[Any, ...]]
+
+
+def record_refusal(driver: psycopg.Connection[Any], delivery: Delivery, error: SourceError) -> None:
+    """Keep the reason of a refusal, the last one where it is refused again, and the rows it was for.
+
+    Shape:  a connection in a transaction, the delivery and why it is refused in; nothing out.
+    Units:  none.
+    CRS:    none.
+    Errors: those of psycopg.
+    Source: docs/how-to-work-with-offices.md, section 5.
+    """
+    params = json.dumps({"code": error.code, "params": error.params}, default=str)
+    values = {**delivery.identity, "file": delivery.source.name, "detail": params}
+    with driver.cursor() as cursor:
+        forget_refusal(cursor, SAME_DELIVERY, values)
+        cursor.execute(
+            """
+            INSERT INTO ops.delivery (feed, scope, data_date, since, content_hash, contract_hash, file,
+              layer, state, detail)
+            VALUES (%(feed)s, %(scope)s::text[], %(data_date)s, %(since)s, %(content_hash)s,
+              %(contract_hash)s, %(file)s, '', 'refused', %(detail)s::jsonb)
+            RETURNING delivery_id
+            """,
+            values,
+        )
+        if isinstance(error, BadRowsError):
+            keep_rows_to_mend(cursor, int(one_row(cursor)[0]), error.rows)
 
 
 def rows_to_mend(cursor: psycopg.Cursor[Any], delivery_id: int) -> list[tuple[Any, ...]]:
@@ -56,7 +95,7 @@ def forget_refusal(
 ) -> None:
     """Delete refused deliveries, and the issues that are kept beside them.
 
-    Shape:  a condition on ``d``, one of the constants of ``load_feeds``, and its values in.
+    Shape:  a condition on ``d``, one of the constants of ``deliveries``, and its values in.
     Units:  none.
     CRS:    none.
     Errors: those of psycopg.

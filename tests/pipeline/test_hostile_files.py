@@ -46,7 +46,7 @@ from pipeline.messages import both, catalogue
 from pipeline.outputs.inspection import inspection_summary, show_inspection
 from pipeline.run import contracts_of, load, run
 from pipeline.settings import Settings, settings_without_workspace
-from pipeline.steps.load_feeds import DeliveryResult
+from pipeline.steps.deliveries import DeliveryResult
 
 DAY = dt.date(2026, 6, 30)
 FOLDERS = (

@@ -14,14 +14,19 @@ from sqlalchemy import Engine, text
 
 from pipeline import corrections
 from pipeline.corrections import load_corrections
+from pipeline.database import driver_of
 from pipeline.errors import CrsError, SourceError
 from pipeline.feeds import reader
+from pipeline.feeds.batch import OpenLayer
 from pipeline.feeds.contracts import County, load_contracts
-from pipeline.feeds.discover import find_sources
+from pipeline.feeds.discover import SourceFile, find_sources
+from pipeline.feeds.headings import Match
+from pipeline.feeds.reader import Delivery
 from pipeline.publication import change_delivery
 from pipeline.settings import settings_without_workspace
 from pipeline.steps import load_feeds
 from pipeline.steps.load_feeds import load_sources
+from pipeline.steps.setting_aside import tell_of_layer
 
 ROOT = Path(__file__).parents[2]
 COUNTY = County("330299", "EPSG:4549")
@@ -408,6 +413,29 @@ def test_what_is_released_while_a_load_is_under_way_waits(load, monkeypatch):
     assert [result.state for result in load()] == ["known", "known", "loaded"]
 
 
+def test_the_first_reason_why_a_row_has_no_shape_is_told(load):
+    frame = parcels(1, 2, 3, 4)
+    frame.loc[[1, 2], "geometry"] = None
+    path = load.put("ZD.gpkg", frame)
+    (result,) = load()
+    assert result.quarantined_count == 2
+    layer = OpenLayer("ZD", [], Match(), iter(()))
+    layer.row_issues = [
+        (3, "geometry.boundary_few_points", {"ring": 1}),
+        (2, "geometry.boundary_not_area", {"value": '线 "\\'}),
+        (2, "geometry.boundary_bad_line", {"line": 7}),
+        (9, "geometry.boundary_bad_line", {"line": 9}),
+    ]
+    source = SourceFile(path, "ZD.gpkg", "parcel", None, None, "")
+    delivery = Delivery(source, CONTRACTS["parcel"], COUNTY, DAY, "")
+    with load.engine.begin() as connection, driver_of(connection).cursor() as cursor:
+        tell_of_layer(cursor, delivery, result.delivery_id, layer)
+    assert load.query("SELECT row_number, rule, params FROM ops.issue ORDER BY row_number") == [
+        (2, "geometry.boundary_not_area", {"value": '线 "\\'}),
+        (3, "geometry.boundary_few_points", {"ring": 1}),
+    ]
+
+
 def test_a_figure_beyond_all_floats_is_read_exactly(load):
     load.put(
         "企业租赁.csv",
@@ -516,7 +544,7 @@ def test_what_came_before_is_not_cleaned_again(load, monkeypatch):
     with load.engine.begin() as connection:
         for table in ("ops.issue", "ops.delivered", "ops.delivery", "raw.parcel"):
             connection.execute(text(f"DELETE FROM {table}"))
-    monkeypatch.setattr(load_feeds, "_remember", lambda *_: None)
+    monkeypatch.setattr(load_feeds, "remember", lambda *_: None)
     load()
     number = load.query("SELECT max(delivery_id) FROM ops.delivery")[0][0]
     without = load.query(said.replace("ORDER", f"WHERE delivery_id = {number} ORDER")), load.rules()

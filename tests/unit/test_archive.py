@@ -25,6 +25,7 @@ from pipeline.feeds.archive import extracted, members
 from pipeline.feeds.kinds import Kind, kind_of
 from pipeline.feeds.limits import Limits
 from pipeline.feeds.workbook import check_workbook
+from pipeline.feeds.zipread import zip_start
 from pipeline.messages import both
 from pipeline.settings import LimitSettings
 
@@ -246,6 +247,32 @@ def test_passwords_and_rare_methods(tmp_path):
     assert refusal(path).code == "source.archive_encrypted"
     path = packed(tmp_path / "b.zip", {"a.csv": b"a,b\n"}, zipfile.ZIP_LZMA)
     assert refusal(path).code == "source.archive_method"
+
+
+def rewritten(path: Path, change: dict[bytes, tuple[int, int]]) -> Path:
+    """Other numbers in the records that begin with these marks: {mark: (place, number)}."""
+    content = bytearray(path.read_bytes())
+    for mark, (place, number) in change.items():
+        struct.pack_into("<H", content, content.index(mark) + place, number)
+    path.write_bytes(content)
+    return path
+
+
+def test_what_the_library_has_not_implemented(tmp_path):
+    unknown_method = {b"PK\x03\x04": (8, 97), b"PK\x01\x02": (10, 97)}
+    path = rewritten(packed(tmp_path / "a.zip", {"a.csv": b"a,b\n"}), unknown_method)
+    assert refusal(path).code == "source.archive_method"
+    # the kind of a zip with such an entry is told all the same
+    path = packed(tmp_path / "b.zip", {"mimetype": b"application/zip"})
+    with rewritten(path, unknown_method).open("rb") as handle:
+        assert zip_start(handle, "mimetype") == b""
+    assert kind_of(path) is Kind.ZIP
+    later = rewritten(packed(tmp_path / "c.zip", {"a.csv": b"a,b\n"}), {b"PK\x01\x02": (6, 99)})
+    error = refusal(later)
+    assert (error.code, error.params["reason"]) == (
+        "source.archive_damaged",
+        "zip file version 9.9",
+    )
 
 
 def test_65000_entries_are_refused_at_once(tmp_path):

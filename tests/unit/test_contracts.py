@@ -86,7 +86,11 @@ def test_messages_are_kept_in_both_languages():
         assert set(re.findall(r"\{(\w+)\}", text)) == set(
             re.findall(r"\{(\w+)\}", texts["en"][code])
         ), code
-    modules = [*(ROOT / "pipeline" / "feeds").glob("*.py"), ROOT / "pipeline/steps/load_feeds.py"]
+    loading = ("load_feeds", "deliveries", "changes", "refusals", "setting_aside", "staging")
+    modules = [
+        *(ROOT / "pipeline" / "feeds").glob("*.py"),
+        *(ROOT / "pipeline" / "steps" / f"{name}.py" for name in loading),
+    ]
     code = "".join(path.read_text(encoding="utf-8") for path in modules)
     prefixes = "source|contract|corrections|row|field|geometry|parcel|enterprise|area|units"
     used = set(re.findall(rf"[\"']((?:{prefixes})\.[a-z_]+)[\"']", code))

@@ -19,11 +19,11 @@ from pipeline.feeds.encoding import (
     check_texts,
     dbf_encoding,
     decode_column,
-    decode_value,
-    read_dbf_header,
     shapefile_encoding,
     text_encoding,
 )
+from pipeline.feeds.plausibility import decode_value
+from pipeline.feeds.xbase import read_dbf_header
 from pipeline.messages import both
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"

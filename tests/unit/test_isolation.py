@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import CrsError, SourceError
-from pipeline.feeds.batch import OpenLayer
+from pipeline.feeds.batch import IgnoredLines, OpenLayer
 from pipeline.feeds.headings import Match
 from pipeline.feeds.isolation import ReadingRoom
 from pipeline.settings import settings_without_workspace
@@ -35,7 +35,8 @@ def good(count: int):
     layer = OpenLayer("层", ["甲"], Match({"a": (0,)}, {0: "m2"}), batches(count), crs="EPSG:4549")
     layer.notes.append(("some.note", {"n": 1}))
     yield layer
-    layer.ignored_lines += [7, 9]
+    layer.ignored_lines.add(7)
+    layer.ignored_lines.add(9)
 
 
 @contextmanager
@@ -130,7 +131,7 @@ def test_a_layer_comes_whole_and_the_process_serves_the_next(room):
     assert (layer.name, layer.headings, layer.crs) == ("层", ["甲"], "EPSG:4549")
     assert layer.match == Match({"a": (0,)}, {0: "m2"})
     assert layer.notes == [("some.note", {"n": 1})]
-    assert layer.ignored_lines == [7, 9]
+    assert layer.ignored_lines == IgnoredLines(2, [7, 9])
     assert read(room, good, 2)[1] == [1, 2]
 
 

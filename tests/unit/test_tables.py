@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tracemalloc
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from openpyxl import Workbook
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
 from pipeline.errors import SourceError
-from pipeline.feeds.batch import raw_batch
+from pipeline.feeds.batch import IgnoredLines, raw_batch
 from pipeline.feeds.clean import Manner, clean_batch
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.kinds import Kind, kind_of
@@ -65,7 +66,7 @@ def test_a_plain_sheet(tmp_path, contracts):
     )
     rows, layer = read(path, contracts["enterprise"])
     assert rows.loc[2].tolist() == [CODE, "甲", "2021-03-05"]
-    assert layer.ignored_lines == [1]
+    assert layer.ignored_lines == IgnoredLines(1, [1])
     assert layer.is_spreadsheet
 
 
@@ -91,9 +92,22 @@ def test_title_merged_headings_units_totals_and_notes(tmp_path, contracts):
     assert rows.index.tolist() == [6, 9]
     assert layer.headings[2:6] == ["出租方_名称", "出租方_代码", "承租方_名称", "承租方_代码"]
     assert layer.match.units == {6: "mu", 7: "m2"}
-    assert layer.ignored_lines == [1, 2, 3, 4, 5, 7, 8, 10, 11, 12]
+    assert layer.ignored_lines == IgnoredLines(10, [1, 2, 3, 4, 5, 7, 8, 10, 11, 12])
     match = layer.match.positions
     assert (match["lessor_name"], match["lessee_code"]) == ((2,), (5,))
+
+
+def test_lines_that_are_no_records_cost_no_memory(tmp_path, contracts):
+    path = tmp_path / "企业名录.csv"
+    path.write_text("统一社会信用代码,企业名称\n" + "\n" * 300_000 + f"{CODE},甲\n")
+    with open_table(path, Kind.DELIMITED_TEXT, contracts["enterprise"]) as layer:
+        tracemalloc.start()
+        rows = [number for batch in layer.batches for number in batch.column("row").to_pylist()]
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert rows == [300_002]
+    assert layer.ignored_lines == IgnoredLines(300_001, list(range(1, 51)))
+    assert peak < 2 << 20
 
 
 def test_a_data_row_is_no_second_heading(tmp_path, contracts):

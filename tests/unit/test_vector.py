@@ -22,8 +22,9 @@ from pipeline.errors import CrsError, SourceError
 from pipeline.feeds.batch import raw_batch
 from pipeline.feeds.contracts import County, load_contracts
 from pipeline.feeds.crs import is_same_plane, reprojection
-from pipeline.feeds.encoding import decode_value, shapefile_encoding
+from pipeline.feeds.encoding import shapefile_encoding
 from pipeline.feeds.opening import Opening
+from pipeline.feeds.plausibility import decode_value
 from pipeline.feeds.readers import open_layer, top_of
 from pipeline.settings import settings_without_workspace
 
