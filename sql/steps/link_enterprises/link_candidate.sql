@@ -28,6 +28,8 @@ enterprise AS (
     t.township_code,
     -- by the registry or the address itself, and not only by its village or road
     t.source IN ('registry', 'address') AS is_township_stated,
+    -- addresses are compared with addresses: where both name a township
+    coalesce(a.township_code, t.township_code) AS address_township,
     a.village,
     coalesce(r.known_road, a.road) AS road,
     r.road IS NOT NULL AS is_road_alias,
@@ -242,7 +244,7 @@ alias AS (
   FROM enterprise AS e
   JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current' AND n.body <> ''
   JOIN derived.party_name AS o ON o.body = n.body AND o.name_key <> n.name_key AND o.branch = n.branch
-    AND (o.region = '' OR n.region = '' OR o.region = n.region)
+    AND (strpos(o.region, n.region) > 0 OR strpos(n.region, o.region) > 0)
     AND (o.form = '' OR n.form = '' OR o.form = n.form OR right(n.form, 2) = right(o.form, 2))
   WHERE NOT EXISTS (SELECT 1 FROM derived.enterprise_name AS x WHERE x.name_key = o.name_key)
 ),
@@ -296,17 +298,17 @@ same_road AS (
   SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
   FROM enterprise AS e
   JOIN derived.parcel_address AS a ON a.road = e.road AND a.village = e.village
-  WHERE a.township_code IS NULL OR e.township_code IN ('', a.township_code)
+  WHERE a.township_code IS NULL OR e.address_township IN ('', a.township_code)
   UNION ALL
   SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
   FROM enterprise AS e
-  JOIN derived.parcel_address AS a ON a.road = e.road AND a.township_code = e.township_code
+  JOIN derived.parcel_address AS a ON a.road = e.road AND a.township_code = e.address_township
   WHERE a.village IS NULL OR e.village IS NULL
   UNION ALL
   SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
   FROM enterprise AS e
   JOIN derived.parcel_address AS a ON a.road = e.road
-  WHERE (a.township_code IS NULL OR e.township_code = '') AND (a.village IS NULL OR e.village IS NULL)
+  WHERE (a.township_code IS NULL OR e.address_township = '') AND (a.village IS NULL OR e.village IS NULL)
 ),
 -- The same road and number, or the whole address word for word.
 addressed AS (
@@ -318,6 +320,11 @@ addressed AS (
   FROM enterprise AS e
   JOIN same_road AS a ON a.enterprise_code = e.enterprise_code
     AND a.number <= e.number_to AND a.number_to >= e.number AND a.sub_number IS NOT DISTINCT FROM e.sub_number
+),
+address_count AS (
+  SELECT a.enterprise_code, count(*) AS parcels
+  FROM addressed AS a
+  GROUP BY a.enterprise_code
 ),
 -- No parcel has the number, or the address none: parcels on the road, the nearest to point and number first.
 on_road AS (
@@ -336,7 +343,7 @@ in_park AS (
   SELECT e.enterprise_code, a.parcel_code, count(*) OVER (PARTITION BY e.enterprise_code) AS parcels
   FROM unregistered AS e
   JOIN derived.parcel_address AS a ON a.park = e.park
-    AND (a.township_code IS NULL OR e.township_code IN ('', a.township_code))
+    AND (a.township_code IS NULL OR e.address_township IN ('', a.township_code))
   WHERE NOT EXISTS (SELECT 1 FROM addressed AS x WHERE x.enterprise_code = e.enterprise_code)
 ),
 -- The parcels around a point, as far as it may be off.
@@ -396,10 +403,10 @@ alike AS (
   SELECT
     e.enterprise_code, o.name_key,
     CASE WHEN o.sound = n.sound THEN 'name_sounds_alike' ELSE 'name_one_character' END AS reason
-  FROM unregistered AS e
+  FROM enterprise AS e
   JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND NOT n.is_person
   JOIN derived.party_name AS o ON o.blocks && n.blocks AND o.body <> n.body AND NOT o.is_person
-  WHERE o.branch = n.branch AND (o.region = '' OR n.region = '' OR o.region = n.region)
+  WHERE o.branch = n.branch AND (strpos(o.region, n.region) > 0 OR strpos(n.region, o.region) > 0)
     AND NOT EXISTS (SELECT 1 FROM derived.enterprise_name AS x WHERE x.name_key = o.name_key)
 ),
 company AS (
@@ -488,8 +495,7 @@ known AS (
     CASE
       WHEN x.parcel_code IS NOT NULL THEN 'address_equal'
       -- it is the address of another parcel
-      WHEN e.number IS NOT NULL AND EXISTS (SELECT 1 FROM addressed AS o WHERE o.enterprise_code = c.enterprise_code)
-        THEN 'address_elsewhere'
+      WHEN e.number IS NOT NULL AND o.parcels = 1 THEN 'address_elsewhere'
       WHEN e.village <> a.village THEN 'address_differs'
       WHEN e.road = a.road AND (e.number IS NULL OR a.number IS NULL) THEN 'address_road'
       WHEN e.road = a.road OR e.road <> a.road THEN 'address_differs'
@@ -509,6 +515,7 @@ known AS (
   LEFT JOIN derived.parcel_township AS t ON t.parcel_code = c.parcel_code
   LEFT JOIN derived.parcel_address AS a ON a.parcel_code = c.parcel_code
   LEFT JOIN addressed AS x ON x.enterprise_code = c.enterprise_code AND x.parcel_code = c.parcel_code
+  LEFT JOIN address_count AS o ON o.enterprise_code = c.enterprise_code
 ),
 -- A part counts once: evidence does not agree with itself.
 scored AS (
