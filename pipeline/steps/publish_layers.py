@@ -15,8 +15,21 @@ from sqlalchemy import Connection, text
 from pipeline._paths import data_path
 from pipeline.messages import both
 
-# Reason of a link whose evidence names a parcel that went to several others.
-_SUCCESSOR_UNCLEAR = "successor_unclear"
+# Reasons with a question of their own; others are asked by their stage.
+_ASKED_BY_REASON = frozenset(
+    {
+        "successor_unclear",
+        "name_alone",
+        "name_not_unique",
+        "address_not_unique",
+        "address_road",
+        "address_park",
+        "point_tied",
+        "parent_company",
+        "code_and_name_differ",
+        "contradicted",
+    }
+)
 
 
 def review_queue_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
@@ -31,7 +44,7 @@ def review_queue_rows(connection: Connection, parameters: Mapping[str, object]) 
     frame = _read(connection, "review_queue.sql", parameters)
     questions = [
         both(
-            f"review.{row['reason' if row['reason'] == _SUCCESSOR_UNCLEAR else 'stage']}",
+            f"review.{row['reason' if row['reason'] in _ASKED_BY_REASON else 'stage']}",
             {str(name): value for name, value in row.items()},
         )
         for row in frame.to_dict("records")
