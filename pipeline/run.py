@@ -425,7 +425,7 @@ def _missing_feeds(connection: Connection, contracts: dict[str, Contract]) -> li
             text("SELECT DISTINCT feed FROM ops.delivery WHERE state IN ('loaded', 'consumed')")
         ).scalars()
     )
-    missing = [feed for feed in contracts if feed not in there]
+    missing = [feed for feed, contract in contracts.items() if contract.usual and feed not in there]
     for feed in missing:
         if contracts[feed].required:
             raise SourceError(

@@ -270,42 +270,6 @@ def parse_addresses(
     return taken
 
 
-def township_of_places(
-    parsed: pd.DataFrame,
-    township_code: pd.Series,
-    *,
-    min_records: int = 2,
-    min_share: float = 0.95,
-) -> pd.DataFrame:
-    """Learn which villages and streets lie in which township.
-
-    Shape:  rows of ``parse_addresses`` and their townships on the same index in, NA where not
-            known; one row per kind (``village``, ``road``) and name out, with township_code,
-            records (addresses of a known township with the name) and share (of them in this
-            township). Only names with enough records and one township of a large enough share.
-    Units:  share in 0..1.
-    CRS:    none (no geometry).
-    Errors: none.
-    Source: default chosen.
-    """
-    known = township_code.to_numpy()
-    seen = pd.concat(
-        [
-            pd.DataFrame({"kind": kind, "name": parsed[kind].to_numpy(), "township_code": known})
-            for kind in ("village", "road")
-        ]
-    ).dropna()
-    counts = seen.groupby(["kind", "name", "township_code"]).size().rename("count").reset_index()
-    counts["records"] = counts.groupby(["kind", "name"])["count"].transform("sum")
-    counts["share"] = counts["count"] / counts["records"]
-    is_sure = counts["records"].ge(min_records) & counts["share"].ge(min_share)
-    best = counts[is_sure].sort_values(
-        ["kind", "name", "count", "township_code"], ascending=[True, True, False, True]
-    )
-    best = best.drop_duplicates(["kind", "name"])
-    return best[["kind", "name", "township_code", "records", "share"]].reset_index(drop=True)
-
-
 def _dtype(column: str) -> str:
     """Return the type of a column of the result."""
     if column in _TEXTS:
@@ -472,6 +436,13 @@ class _Townships:
         return None
 
 
+# A province and a city.
+_WIDER = re.compile(r"[\u4e00-\u9fff]{2,3}(?:省|自治区)(?:[\u4e00-\u9fff]{2,4}?市)?")
+_LATE_PARK = re.compile(
+    r"[\u4e00-\u9fff]{0,12}(?:小微企业园|小微园|工业园区?|产业园区?|科技园区?|创业园区?|工业区|开发区)"
+)
+
+
 class _ZhReader:
     """Reads Chinese addresses of one county."""
 
@@ -535,6 +506,7 @@ class _ZhReader:
         if parts.sub_road in self._townships.stem_names:
             parts.leave(parts.sub_road)
             parts.sub_road = ""
+        _take_late_park(parts)
         if not parts.rest:
             parts.understood = float(bool(_WORD.search(text)))
         else:
@@ -544,9 +516,19 @@ class _ZhReader:
         return parts.row()
 
     def _after_prefix(self, text: str, start: int) -> int:
-        """Return where names of province, city and county end that begin at a place."""
+        """Return where names of province, city and county end that begin at a place.
+
+        A province and a city that are not listed may stand before one that is.
+        """
         found = self._prefixes.front.match(text, start)
-        return found.end() if found else start
+        if found is not None and found.end() > start:
+            return found.end()
+        wider = _WIDER.match(text, start)
+        if wider is not None:
+            found = self._prefixes.front.match(text, wider.end())
+            if found is not None and found.end() > wider.end():
+                return found.end()
+        return start
 
     def _before_prefix(self, text: str, start: int, end: int) -> int:
         """Return where names of province, city and county begin that end at a place."""
@@ -849,6 +831,14 @@ def _take_park(parts: _Parts, name: str, mark: str) -> bool:
     parts.park = name + mark
     parts.last = "park"
     return True
+
+
+def _take_late_park(parts: _Parts) -> None:
+    """Take a park behind the number from what is left."""
+    late = next((rest for rest in parts.rest if _LATE_PARK.fullmatch(rest)), None)
+    if late is not None and not parts.park:
+        parts.rest.remove(late)
+        parts.park = _key(late)
 
 
 def _take_site(parts: _Parts, name: str, mark: str) -> bool:

@@ -77,6 +77,7 @@ PARTS: Final = (
     "road_similar",
     "name_agrees",
     "name_incomplete",
+    "lease_ended",
 )
 
 # What an enterprise lacks that would have placed it, in the order in which it is asked for.

@@ -272,7 +272,8 @@ class Contract(_Model):
 
     ``part`` is the column of the years that a file speaks for; ``carries_parts``: a package of
     changes that begins a new year leaves all else as it was in the year before. ``change`` is the
-    column of a delivery of changes that says which rows take their record out. ``max_age_days``: how
+    column of a delivery of changes that says which rows take their record out. ``usual``: whether it is
+    missed where nobody gives it. ``max_age_days``: how
     many days the newest data of the feed may lie before the business date.
     """
 
@@ -282,6 +283,7 @@ class Contract(_Model):
     office: str
     due: tuple[str, ...] = ()
     required: bool = False
+    usual: bool = True
     files: tuple[str, ...]
     layer: str | None = None
     geometry: Literal["none", "point", "polygon"] = "none"

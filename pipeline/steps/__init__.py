@@ -254,6 +254,9 @@ STEPS: tuple[Step, ...] = (
     Step(
         "read_texts",
         reads=(
+            "ops.delivery",
+            "ops.delivered",
+            "raw.enterprise",
             "core.enterprise",
             "core.parcel",
             "core.right",

@@ -116,6 +116,7 @@ CREATE INDEX parcel_address_village_number ON derived.parcel_address (road, vill
 CREATE INDEX parcel_address_township_number ON derived.parcel_address (road, township_code, number);
 CREATE INDEX parcel_address_number ON derived.parcel_address (road, number);
 CREATE INDEX parcel_address_range ON derived.parcel_address (road) WHERE number_to > number;
+CREATE INDEX parcel_address_nowhere ON derived.parcel_address (road) WHERE township_code IS NULL;
 CREATE INDEX parcel_address_village ON derived.parcel_address (village);
 CREATE INDEX parcel_address_park ON derived.parcel_address (park) WHERE park IS NOT NULL;
 COMMENT ON TABLE derived.parcel_address IS 'Parts of the location of each parcel, and how much of it was understood';

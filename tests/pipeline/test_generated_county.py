@@ -209,6 +209,7 @@ def test_every_stage_and_every_rung_is_met(county: Engine) -> None:
         "lease_code",
         "registry_parcel",
         "registry_certificate",
+        "account",
         "footprint_drawn",
         "right_name",
         "lease_name",

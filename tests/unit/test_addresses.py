@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain.addresses import parse_addresses, township_of_places
+from pipeline.domain.addresses import parse_addresses
 from pipeline.domain.names import normalise_address
 
 TOWNSHIPS = pd.DataFrame(
@@ -413,24 +413,6 @@ def test_an_american_road_is_the_key_of_its_address() -> None:
     assert found["room"].tolist() == ["#4", "FLOOR 2"]
 
 
-def test_places_tell_the_township() -> None:
-    parsed = pd.DataFrame(
-        {
-            "village": ["沙田村", "沙田村", "后岙村", "新村", "新村", None, "沙田村"],
-            "road": [None, "中山路", "中山路", None, None, "中山路", None],
-        }
-    )
-    codes = pd.Series(["1", "1", "1", "1", "2", "1", None])
-    found = township_of_places(parsed, codes)
-    assert found.to_dict("records") == [
-        {"kind": "road", "name": "中山路", "township_code": "1", "records": 3, "share": 1.0},
-        {"kind": "village", "name": "沙田村", "township_code": "1", "records": 2, "share": 1.0},
-    ]
-    loose = township_of_places(parsed, codes, min_records=1, min_share=0.5)
-    assert loose["name"].tolist() == ["中山路", "后岙村", "新村", "沙田村"]
-    assert township_of_places(parsed, pd.Series([None] * 7)).empty
-
-
 TYPED = st.text(
     "青岚镇桥头白沙路街道云山浙江省溪县市村社区里组邻路街巷弄段大道号號之附甲工业园开发区幢栋楼层室"
     "一二十百廿第底、，；（）()-~ 至及0123456789０１AB#旁家鎮後",
@@ -530,19 +512,6 @@ def test_townships_of_hsinchu(shared_data: Path) -> None:
     assert found.isna().sum() <= 11
     assert found[found.notna()].eq(stated[found.notna()]).mean() >= 0.99
     assert parsed["understood"].mean() >= 0.99
-
-
-def test_places_of_hsinchu(shared_data: Path) -> None:
-    parsed, stated = hsinchu(shared_data)
-    is_taught = pd.Series(range(len(parsed))) % 2 == 0
-    places = township_of_places(parsed[is_taught], parsed["township_code"][is_taught])
-    codes = places.set_index(["kind", "name"])["township_code"].to_dict()
-    asked = parsed[~is_taught]
-    found = asked["village"].map(lambda name: codes.get(("village", name))).astype("str")
-    found = found.fillna(asked["road"].map(lambda name: codes.get(("road", name))).astype("str"))
-    is_known = found.notna()
-    assert is_known.mean() >= 0.85
-    assert found[is_known].eq(stated[~is_taught][is_known]).mean() >= 0.98
 
 
 def test_townships_of_cixi(shared_data: Path) -> None:

@@ -22,7 +22,7 @@ def raw_tables():
     """{feed: {column: is it required}} as the migration makes them."""
     text = (ROOT / "sql" / "migrations" / "0002_records.sql").read_text(encoding="utf-8")
     tables = {}
-    for feed, body in re.findall(r'CREATE TABLE raw\."?([a-z]+)"? \((.*?)\n\);', text, re.DOTALL):
+    for feed, body in re.findall(r'CREATE TABLE raw\."?([a-z_]+)"? \((.*?)\n\);', text, re.DOTALL):
         columns = re.findall(r"^  ([a-z0-9_]+) (.*)$", body, re.MULTILINE)
         tables[feed] = {name: "NOT NULL" in rest for name, rest in columns if name not in MADE}
     return tables
@@ -63,7 +63,7 @@ def test_the_keys_are_those_of_the_records(contracts):
     block = re.search(r"record_key CONSTANT jsonb := '(\{.*?\})'", text, re.DOTALL)
     keys = {
         feed: re.findall(r'"([a-z_]+)"', columns)
-        for feed, columns in re.findall(r'"([a-z]+)": \[(.*?)\]', block[1])
+        for feed, columns in re.findall(r'"([a-z_]+)": \[(.*?)\]', block[1])
     }
     assert {feed: list(c.key) for feed, c in contracts.items()} == keys
 

@@ -57,6 +57,7 @@ FILLED = {
     ("link.sql", "reason"): "reason",
     ("link.sql", "status"): "link_status",
     ("link_candidate.sql", "address"): "part",
+    ("link_candidate.sql", "lease"): "part",
     ("link_candidate.sql", "name"): "part",
     ("link_candidate.sql", "point"): "part",
     ("link_candidate.sql", "reason"): "reason",

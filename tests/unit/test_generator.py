@@ -478,9 +478,10 @@ def test_accounts_name_the_parcel_of_their_firm(county: Path, first_day: Path) -
 
 def test_a_cell_may_name_several_parcels_of_one_owner(big, monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, state = big
-    plain = registry_columns(state, Pen(NONE, SEED))["parcel"]
+    with monkeypatch.context() as without:
+        without.setattr(records, "SEVERAL_PARCELS_IN_A_CELL", False)
+        plain = registry_columns(state, Pen(NONE, SEED))["parcel"]
     assert parse_parcel_code(plain.dropna())["problem"].isna().all()
-    monkeypatch.setattr(records, "SEVERAL_PARCELS_IN_A_CELL", True)
     cells = registry_columns(state, Pen(NONE, SEED))["parcel"].set_axis(state.enterprises.index)
     several = cells[cells.notna() & (cells.to_numpy() != plain.to_numpy())]
     assert 3 <= len(several) <= 0.04 * len(cells)

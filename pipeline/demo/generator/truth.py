@@ -3,7 +3,7 @@
 Written after docs/how-it-decides.md and nothing else, in pandas and numpy. It does not read the
 delivered files, so noise in them does not change it: it says what a run on undamaged files gives.
 Only the column ``damage`` of the links tells what the noise hit.
-Enterprises that only an address or a point places have a link (``is_decidable`` false) that the
+Enterprises that only an address or only a point places have a link (``is_decidable`` false) that the
 rules leave to a person; shares, units and coverage count the decidable links.
 """
 
@@ -226,7 +226,12 @@ def find_links(state: State, leases: pd.DataFrame) -> pd.DataFrame:
             "evidence": np.where(hidden["address_parcel"] >= 0, "address", "point"),
         }
     )
-    links["is_decidable"], unsure["is_decidable"] = True, False
+    # an address counts together with a point in the same parcel
+    agrees = shows_point(state).loc[hidden.index] & (
+        hidden["seat_parcel"] == hidden["hidden_parcel"]
+    )
+    links["is_decidable"] = True
+    unsure["is_decidable"] = (hidden["address_parcel"] >= 0).to_numpy() & agrees.to_numpy()
     return pd.concat([links, unsure], ignore_index=True)
 
 

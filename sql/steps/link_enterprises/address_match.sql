@@ -41,7 +41,12 @@ numbered AS (
   SELECT e.enterprise_code, a.parcel_code, a.sub_number, e.sub_number
   FROM enterprise AS e
   JOIN derived.parcel_address AS a ON a.road = e.road AND a.number = e.number
-  WHERE (a.township_code IS NULL OR e.township_code = '') AND (a.village IS NULL OR e.village IS NULL)
+  WHERE e.township_code = '' AND (a.village IS NULL OR e.village IS NULL)
+  UNION ALL
+  SELECT e.enterprise_code, a.parcel_code, a.sub_number, e.sub_number
+  FROM enterprise AS e
+  JOIN derived.parcel_address AS a ON a.road = e.road AND a.number = e.number AND a.township_code IS NULL
+  WHERE e.township_code <> '' AND (a.village IS NULL OR e.village IS NULL)
   UNION ALL
   -- One of the two is a range of numbers.
   SELECT e.enterprise_code, a.parcel_code, a.sub_number, e.sub_number
@@ -54,7 +59,7 @@ numbered AS (
   SELECT e.enterprise_code, a.parcel_code, a.sub_number, e.sub_number
   FROM enterprise AS e
   JOIN derived.parcel_address AS a ON a.road = e.road AND a.number > e.number AND a.number <= e.number_to
-  WHERE (a.village IS NULL OR e.village IS NULL OR a.village = e.village)
+  WHERE e.number_to > e.number AND (a.village IS NULL OR e.village IS NULL OR a.village = e.village)
     AND (a.township_code IS NULL OR e.township_code IN ('', a.township_code))
 ),
 equal AS (
@@ -86,7 +91,12 @@ same_road AS (
   SELECT e.enterprise_code, a.parcel_code, abs(a.number - e.number), e.geom
   FROM unmatched AS e
   JOIN derived.parcel_address AS a ON a.road = e.road
-  WHERE (a.township_code IS NULL OR e.township_code = '') AND (a.village IS NULL OR e.village IS NULL)
+  WHERE e.township_code = '' AND (a.village IS NULL OR e.village IS NULL)
+  UNION ALL
+  SELECT e.enterprise_code, a.parcel_code, abs(a.number - e.number), e.geom
+  FROM unmatched AS e
+  JOIN derived.parcel_address AS a ON a.road = e.road AND a.township_code IS NULL
+  WHERE e.township_code <> '' AND (a.village IS NULL OR e.village IS NULL)
 ),
 on_road AS (
   SELECT

@@ -82,6 +82,27 @@ party AS (
     l.lessee_code, l.lessee_name_key, l.valid_from, l.valid_to
   FROM lease AS l
 ),
+-- Of them those that are known by a name alone, and are no persons.
+named_only AS (
+  SELECT r.parcel_code, r.named_code, r.is_unclear, r.role, r.feed, r.evidence_key, r.party_name_key, r.valid_from, r.valid_to
+  FROM party AS r
+  JOIN derived.party_name AS o ON o.name_key = r.party_name_key
+  WHERE r.party_code IS NULL
+),
+-- Leases that have run out, and who had them.
+ended AS (
+  SELECT DISTINCT e.enterprise_code, l.parcel_code
+  FROM args
+  CROSS JOIN enterprise AS e
+  JOIN core.lease AS l ON l.to_run IS NULL AND l.lessee_code = e.credit_code
+  WHERE l.valid_to <= args.as_of
+  UNION
+  SELECT DISTINCT e.enterprise_code, l.parcel_code
+  FROM args
+  CROSS JOIN enterprise AS e
+  JOIN core.lease AS l ON l.to_run IS NULL AND l.lessee_code IS NULL AND l.lessee_name_key = e.name_key
+  WHERE l.valid_to <= args.as_of
+),
 certified AS (
   SELECT
     r.certificate_key, r.parcel_code, min(r.record_key) AS record_key, min(r.named_code) AS named_code,
@@ -272,7 +293,7 @@ named_party AS (
     'name_incomplete'
   FROM alias AS a
   JOIN alias_count AS c ON c.name_key = a.name_key
-  JOIN party AS r ON r.party_name_key = a.name_key AND r.party_code IS NULL
+  JOIN named_only AS r ON r.party_name_key = a.name_key
   JOIN derived.parcel_township AS t ON t.parcel_code = r.parcel_code
 ),
 -- Whom no register names by the code: only there weak evidence is looked for.
@@ -341,7 +362,7 @@ weak AS (
   SELECT s.enterprise_code, r.parcel_code, r.role, 'name_similar', s.reason, r.evidence_key, NULL, NULL,
     true, false, r.named_code, r.valid_from, r.valid_to
   FROM alike AS s
-  JOIN party AS r ON r.party_name_key = s.name_key AND r.party_code IS NULL
+  JOIN named_only AS r ON r.party_name_key = s.name_key
   UNION ALL
   SELECT c.enterprise_code, r.parcel_code, 'operator', 'name_similar', 'parent_company', r.evidence_key, NULL, NULL,
     true, false, r.named_code, r.valid_from, r.valid_to
@@ -392,7 +413,8 @@ known AS (
     END AS point,
     CASE WHEN EXISTS (
       SELECT 1 FROM named_party AS n WHERE n.enterprise_code = c.enterprise_code AND n.parcel_code = c.parcel_code
-    ) THEN 'name_agrees' END AS name
+    ) THEN 'name_agrees' END AS name,
+    CASE WHEN z.parcel_code IS NOT NULL THEN 'lease_ended' END AS lease
   FROM args
   CROSS JOIN pair AS c
   JOIN enterprise AS e ON e.enterprise_code = c.enterprise_code
@@ -402,6 +424,7 @@ known AS (
   LEFT JOIN derived.address_match AS x
     ON x.enterprise_code = c.enterprise_code AND x.parcel_code = c.parcel_code AND x.reason = 'address_equal'
   LEFT JOIN address_count AS o ON o.enterprise_code = c.enterprise_code
+  LEFT JOIN ended AS z ON z.enterprise_code = c.enterprise_code AND z.parcel_code = c.parcel_code
 ),
 -- A part counts once: evidence does not agree with itself.
 agreed AS (
@@ -415,7 +438,9 @@ agreed AS (
     CASE WHEN c.stage <> 'address' AND (c.more IS DISTINCT FROM 'road_passes' OR k.address <> 'address_differs')
       THEN k.address END AS address,
     CASE WHEN c.stage <> 'point' THEN k.point END AS point,
-    CASE WHEN c.stage NOT IN ('right_name', 'lease_name', 'name_similar') THEN k.name END AS name
+    CASE WHEN c.stage NOT IN ('right_name', 'lease_name', 'name_similar') THEN k.name END AS name,
+    -- where one lease ran out and another is in force, the one in force counts
+    CASE WHEN c.stage <> 'lease_name' THEN k.lease END AS lease
   FROM args
   CROSS JOIN evidence AS c
   LEFT JOIN known AS k ON k.enterprise_code = c.enterprise_code AND k.parcel_code = c.parcel_code
@@ -428,6 +453,7 @@ weighed AS (
     CAST(args.weight ->> a.address AS numeric) AS by_address,
     CAST(args.weight ->> a.point AS numeric) AS by_point,
     CAST(args.weight ->> a.name AS numeric) AS by_name,
+    CAST(args.weight ->> a.lease AS numeric) AS by_lease,
     CAST(args.weight ->> a.more AS numeric) AS by_more
   FROM args
   CROSS JOIN agreed AS a
@@ -436,12 +462,13 @@ summed AS (
   SELECT
     w.*,
     least(greatest(w.evidence + coalesce(w.by_township, 0) + coalesce(w.by_address, 0) + coalesce(w.by_point, 0)
-      + coalesce(w.by_name, 0) + coalesce(w.by_more, 0), 0), 1) AS score,
+      + coalesce(w.by_name, 0) + coalesce(w.by_lease, 0) + coalesce(w.by_more, 0), 0), 1) AS score,
     jsonb_build_object('evidence', w.evidence)
     || CASE WHEN w.by_township <> 0 THEN jsonb_build_object(w.township, w.by_township) ELSE '{}' END
     || CASE WHEN w.by_address <> 0 THEN jsonb_build_object(w.address, w.by_address) ELSE '{}' END
     || CASE WHEN w.by_point <> 0 THEN jsonb_build_object(w.point, w.by_point) ELSE '{}' END
     || CASE WHEN w.by_name <> 0 THEN jsonb_build_object(w.name, w.by_name) ELSE '{}' END
+    || CASE WHEN w.by_lease <> 0 THEN jsonb_build_object(w.lease, w.by_lease) ELSE '{}' END
     || CASE WHEN w.by_more <> 0 THEN jsonb_build_object(w.more, w.by_more) ELSE '{}' END AS parts
   FROM weighed AS w
 ),

@@ -70,7 +70,12 @@ same_road AS (
   SELECT n.*, a.parcel_code, a.number, a.number_to, a.village
   FROM nearest AS n
   JOIN derived.parcel_address AS a ON a.road = n.road
-  WHERE (a.township_code IS NULL OR n.township_code = '') AND (a.village IS NULL OR n.village IS NULL)
+  WHERE n.township_code = '' AND (a.village IS NULL OR n.village IS NULL)
+  UNION ALL
+  SELECT n.*, a.parcel_code, a.number, a.number_to, a.village
+  FROM nearest AS n
+  JOIN derived.parcel_address AS a ON a.road = n.road AND a.township_code IS NULL
+  WHERE n.township_code <> '' AND (a.village IS NULL OR n.village IS NULL)
 ),
 own AS (
   SELECT
