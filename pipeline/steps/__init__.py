@@ -281,6 +281,7 @@ STEPS: tuple[Step, ...] = (
                 marks={
                     "parcel": ("parcel_code",),
                     "road_place": ("road_place",),
+                    "road_town": ("road_town",),
                     "park": ("park",),
                 },
                 rows=read_texts.parcel_address_rows,

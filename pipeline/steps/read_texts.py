@@ -54,7 +54,9 @@ def enterprise_address_rows(
 def parcel_address_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
     """Rows of derived.parcel_address in scope.
 
-    ``road_place`` is the road and its township: what an address on that road is looked up by.
+    ``road_place`` is the road, its village, else its township, and the number; ``road_town`` has the
+    township always: by these the addresses on a road are found of which a parcel changed. The number
+    is left out where the parcel has several, or none.
 
     Shape:  one row per open parcel with a location.
     Units:  none.
@@ -65,7 +67,11 @@ def parcel_address_rows(connection: Connection, parameters: Mapping[str, object]
     found = _read(connection, "parcel_address.sql", ("parcel_code", "address", "lies_in"))
     parsed = _parsed(connection, parameters, found["address"])
     parsed["township_code"] = parsed["township_code"].fillna(found["lies_in"])
-    parsed["road_place"] = parsed["road"] + "@" + parsed["township_code"].fillna("")
+    town = parsed["township_code"].fillna("")
+    is_one = (parsed["number"] == parsed["number_to"]).fillna(value=False).astype(bool)
+    number = parsed["number"].astype("str").where(is_one, "")
+    parsed["road_place"] = parsed["road"] + "@" + parsed["village"].fillna(town) + "#" + number
+    parsed["road_town"] = parsed["road"] + "@" + town + "#" + number
     return pd.concat([found[["parcel_code"]], parsed], axis="columns")
 
 

@@ -110,7 +110,8 @@ CREATE TABLE derived.parcel_address (
   room text COLLATE "C",
   understood numeric NOT NULL CHECK (understood BETWEEN 0 AND 1),
   rest text,
-  road_place text COLLATE "C"
+  road_place text COLLATE "C",
+  road_town text COLLATE "C"
 );
 CREATE INDEX parcel_address_village_number ON derived.parcel_address (road, village, number);
 CREATE INDEX parcel_address_township_number ON derived.parcel_address (road, township_code, number);

@@ -1,8 +1,7 @@
 -- Enterprises that changed, and those that share a name, certificate, address, parcel, right, lease
 -- or drawing with anything that changed, before or after.
 WITH args AS (
-  SELECT
-    greatest(CAST(:point_reach_m AS double precision), CAST(:road_reach_m AS double precision)) AS reach
+  SELECT CAST(:point_reach_m AS double precision) AS reach
 ),
 changed AS (
   SELECT d.kind, d.key FROM ops.dirty AS d
@@ -99,15 +98,30 @@ FROM (
   JOIN derived.enterprise_name AS n ON n.body = m.body AND n.branch <> ''
   WHERE d.kind = 'credit'
   UNION
-  -- Addresses on a road of which the parcels changed, and those of a village or road whose township did.
+  -- Addresses on a road of which parcels changed: in their village; without one, in their township. One that
+  -- has found its number is touched by that number alone.
   SELECT a.enterprise_code
-  FROM dirty AS d
-  JOIN derived.enterprise_address AS a
-    ON a.road = split_part(d.key, '@', 1)
-    OR a.road IN (SELECT r.road FROM derived.road_alias AS r WHERE r.known_road = split_part(d.key, '@', 1))
+  FROM (
+    SELECT DISTINCT
+      d.kind, split_part(d.key, '@', 1) AS road, split_part(d.key, '#', 1) AS place, split_part(d.key, '#', 2) AS number
+    FROM dirty AS d
+    WHERE d.kind IN ('road_place', 'road_town')
+  ) AS d
+  LEFT JOIN derived.road_alias AS r ON r.known_road = d.road
+  JOIN derived.enterprise_address AS a ON a.road IN (d.road, r.road)
   JOIN derived.enterprise_township AS t ON t.enterprise_code = a.enterprise_code
-  WHERE d.kind = 'road_place'
-    AND (t.township_code = '' OR d.key IN (a.road || '@' || t.township_code, a.road || '@'))
+  LEFT JOIN (
+    SELECT DISTINCT m.enterprise_code FROM derived.address_match AS m WHERE m.reason = 'address_equal'
+  ) AS m ON m.enterprise_code = a.enterprise_code
+  WHERE CASE d.kind
+    WHEN 'road_place' THEN a.village IS NOT NULL AND d.place IN (
+      d.road || '@' || a.village, d.road || '@' || coalesce(a.township_code, t.township_code), d.road || '@')
+    ELSE a.village IS NULL AND (
+      coalesce(a.township_code, t.township_code) = ''
+      OR d.place IN (d.road || '@' || coalesce(a.township_code, t.township_code), d.road || '@'))
+  END AND (
+    m.enterprise_code IS NULL OR d.number = '' OR a.number_to > a.number OR d.number = CAST(a.number AS text)
+  )
   UNION
   SELECT a.enterprise_code
   FROM dirty AS d
