@@ -14,30 +14,28 @@ from sqlalchemy import Connection, text
 
 from pipeline._paths import data_path
 from pipeline.messages import both
+from pipeline.outputs.questions import lacking, lines_of, question
 
-# Reason of a link whose evidence names a parcel that went to several others.
-_SUCCESSOR_UNCLEAR = "successor_unclear"
+# Columns of sql/layers/review_queue.sql from which sentences are made.
+_FOR_WORDS = ["named_code", "kind", "decided_on", "come", "gone", "pieces", "lacking"]
 
 
 def review_queue_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
     """Rows of layers.review_queue in scope.
 
-    Shape:  one row per enterprise, parcel and role whose link is in review.
+    Shape:  one row per enterprise, parcel and role whose link is in review, and one per decision whose
+            evidence has changed.
     Units:  scores 0..1.
     CRS:    geom is hex EWKB in the county's CRS.
     Errors: none.
-    Source: sql/layers/review_queue.sql.
+    Source: sql/layers/review_queue.sql; words by pipeline.outputs.questions.
     """
     frame = _read(connection, "review_queue.sql", parameters)
-    questions = [
-        both(
-            f"review.{row['reason' if row['reason'] == _SUCCESSOR_UNCLEAR else 'stage']}",
-            {str(name): value for name, value in row.items()},
-        )
-        for row in frame.to_dict("records")
-    ]
-    frame["question"] = [f"{zh} / {en}" for zh, en in questions]
-    return frame.drop(columns=["address", "location", "named_code"])
+    rows = [{str(name): row[name] for name in row} for row in frame.to_dict("records")]
+    frame["question"] = [question(row) for row in rows]
+    frame["evidence"] = ["\n".join(lines_of(row["pieces"])) for row in rows]
+    frame["missing"] = [lacking(row["lacking"] or [])[0] or None for row in rows]
+    return frame.drop(columns=_FOR_WORDS)
 
 
 def data_issue_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
