@@ -112,8 +112,23 @@ def lacking(names: Iterable[str]) -> tuple[str, str]:
     Source: derived.seat.missing.
     """
     found = list(names)
-    zh, en = ([render(f"missing.{name}", {}, language) for name in found] for language in _LANGUAGES)
+    zh, en = (
+        [render(f"missing.{name}", {}, language) for name in found] for language in _LANGUAGES
+    )
     return "、".join(zh), ", ".join(en)
+
+
+def chinese(words: str) -> str:
+    """The Chinese half of a text ``中文 / English``; a name in it that holds the same sign stands in both.
+
+    Shape:  one text in; its first half out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: none.
+    """
+    halves = words.split(" / ")
+    return " / ".join(halves[: len(halves) // 2]) or words
 
 
 def piece_of_word(word: str) -> tuple[str, str]:
@@ -135,7 +150,9 @@ def _named(words: Iterable[str], language: Language) -> str:
     pieces = list(dict.fromkeys(piece_of_word(word) for word in words))
     told = [
         render(
-            "review.piece", {"stage": render(f"stage.{stage}", {}, language), "parcel": parcel}, language
+            "review.piece",
+            {"stage": render(f"stage.{stage}", {}, language), "parcel": parcel},
+            language,
         )
         for stage, parcel in pieces[:_NAMED]
     ]
