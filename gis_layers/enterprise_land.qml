@@ -505,6 +505,9 @@
               <Option type="Map">
                 <Option type="QString" name="所写宗地已变更，后继待定" value="successor_unclear"/>
               </Option>
+              <Option type="Map">
+                <Option type="QString" name="决定的依据已变化" value="evidence_changed"/>
+              </Option>
             </Option>
           </Option>
         </config>
