@@ -225,7 +225,8 @@ def make_layer(name: str, table: Table, codes: dict[str, Table]) -> QgsVectorLay
 def make_form(name: str, table: Table, codes: dict[str, Table]) -> QgsVectorLayer:
     """Return a table without shapes that people fill in, with aliases, lists and required fields."""
     fields = "&".join(
-        f"field={column}:{words.get('type', 'string')}" for column, words in table["columns"].items()
+        f"field={column}:{words.get('type', 'string')}"
+        for column, words in table["columns"].items()
     )
     layer = QgsVectorLayer(f"NoGeometry?{fields}", f"{table['title_zh']} {name}", "memory")
     if not layer.isValid():

@@ -57,7 +57,7 @@ def draw_map(path: Path, frame: _Boxes, groups: Sequence[Drawn], caption: str) -
             group.labels, placed(shapely.get_coordinates(points)).tolist(), strict=True
         ):
             pen.text(
-                (x, y),
+                (x, y - 11),
                 label,
                 fill=_TEXT,
                 font=font,

@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+import qgis.gui
 from qgis.core import (
     QgsApplication,
     QgsExpressionContext,
@@ -18,6 +19,7 @@ from qgis.core import (
     QgsProject,
     QgsVectorLayerUtils,
 )
+from qgis.PyQt.QtWidgets import QToolButton
 
 
 def form_of(question, layer):
@@ -25,6 +27,19 @@ def form_of(question, layer):
     context = QgsExpressionContext(QgsExpressionContextUtils.globalProjectLayerScopes(layer))
     context.appendScope(QgsExpressionContextUtils.parentFormScope(question))
     return context
+
+
+def sub_forms(queue, question):
+    """The relations that the form of a question shows, and whether their lines can be edited there."""
+    form = qgis.gui.QgsAttributeForm(queue, question)
+    found = form.findChildren(qgis.gui.QgsRelationEditorWidget)
+    return [
+        {
+            "relation": widget.relation().id(),
+            "can_edit": widget.findChild(QToolButton, "mToggleEditingButton").isEnabled(),
+        }
+        for widget in found
+    ]
 
 
 def fill_in(layer, row, question):
@@ -44,7 +59,7 @@ def fill_in(layer, row, question):
 
 
 def main():
-    application = QgsApplication([], False)
+    application = QgsApplication([], True)
     application.initQgis()
     QgsApplication.messageLog().messageReceived.connect(
         lambda text, tag, _level: print(tag, text, file=sys.stderr)
@@ -59,6 +74,7 @@ def main():
         "valid": layer.isValid() and queue.isValid(),
         "relation": relation.isValid(),
         "of": [r.id() for r in project.relationManager().referencedRelations(queue)],
+        "sub_forms": sub_forms(queue, question),
         "read_only": [layer.readOnly(), queue.readOnly()],
         "aliases": {f.name(): f.alias() for f in layer.fields()},
         "widgets": {f.name(): f.editorWidgetSetup().type() for f in layer.fields()},

@@ -293,6 +293,9 @@ def test_questions_are_decided_in_qgis(has_qgis, reviewer, tmp_path):
     assert answer["valid"], done.stderr[-1500:]
     assert answer["relation"]
     assert answer["of"] == ["diqi_review_queue_decision"]
+    # below a question that nobody may change stand lines that may be added
+    shown = {"relation": "diqi_review_queue_decision", "can_edit": True}
+    assert answer["sub_forms"] == [shown]
     assert answer["read_only"] == [False, True]
     assert answer["aliases"]["reason"] == "理由"
     assert [answer["widgets"][name] for name in ("kind", "role", "evidence")] == [
