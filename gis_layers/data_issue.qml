@@ -223,6 +223,9 @@
                 <Option type="QString" name="评价结果" value="score"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="往年关联结果" value="past_link"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="镇街和开发区" value="area"/>
               </Option>
             </Option>

@@ -502,7 +502,13 @@
                 <Option type="QString" name="登记权证号" value="registry_certificate"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="实测用地范围" value="footprint_drawn"/>
+                <Option type="QString" name="用地图形" value="footprint_drawn"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="用电户所在宗地" value="account"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="建筑图形" value="footprint_overlap"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="权利人名称" value="right_name"/>
@@ -511,10 +517,16 @@
                 <Option type="QString" name="承租人名称" value="lease_name"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="往年关联结果" value="past_link"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="地址匹配" value="address"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="登记点位" value="point"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="名称相近" value="name_similar"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="人工确认" value="decision"/>

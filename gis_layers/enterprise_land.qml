@@ -476,10 +476,19 @@
                 <Option type="QString" name="名录登记的权证号" value="registry_certificate_no"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="实测范围大部在本宗" value="largest_drawing"/>
+                <Option type="QString" name="用地图形大部在本宗" value="largest_drawing"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="实测范围小部在本宗" value="smaller_drawing"/>
+                <Option type="QString" name="用地图形小部在本宗" value="smaller_drawing"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="用电户登记在本宗" value="account_parcel"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="建筑大部在本宗" value="largest_building"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="建筑小部在本宗" value="smaller_building"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="权利人名称一致且同镇街" value="right_holder_name"/>
@@ -488,10 +497,22 @@
                 <Option type="QString" name="承租人名称一致且同镇街" value="lessee_name"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="曾用名一致" value="former_name"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="名称只缺区划或形式" value="name_alias"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="仅名称一致" value="name_alone"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="名称一致但不唯一" value="name_not_unique"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="仅自然人姓名一致" value="person_name"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="往年关联结果" value="past_link"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="地址一致" value="address_equal"/>
@@ -500,10 +521,37 @@
                 <Option type="QString" name="地址一致但不唯一" value="address_not_unique"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="同路无同号" value="address_road"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="同一园区" value="address_park"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="登记点位在宗地内" value="point_inside"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="登记点位最近" value="point_near"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="登记点位附近有多宗" value="point_tied"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="名称同音" value="name_sounds_alike"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="名称差一字" value="name_one_character"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="总公司用地" value="parent_company"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="所写宗地已变更，后继待定" value="successor_unclear"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="代码与名称不符" value="code_and_name_differ"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="依据互相矛盾" value="contradicted"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="决定的依据已变化" value="evidence_changed"/>

@@ -9,12 +9,16 @@
   <renderer-v2 type="categorizedSymbol" referencescale="-1" enableorderby="0" attr="stage" forceraster="0" symbollevels="0">
     <categories>
       <category symbol="0" value="registry_certificate" render="true" label="登记权证号"/>
-      <category symbol="1" value="footprint_drawn" render="true" label="实测用地范围"/>
-      <category symbol="2" value="right_name" render="true" label="权利人名称"/>
-      <category symbol="3" value="lease_name" render="true" label="承租人名称"/>
-      <category symbol="4" value="address" render="true" label="地址匹配"/>
-      <category symbol="5" value="point" render="true" label="登记点位"/>
-      <category symbol="6" value="" render="true" label="其他"/>
+      <category symbol="1" value="account" render="true" label="用电户所在宗地"/>
+      <category symbol="2" value="footprint_drawn" render="true" label="用地图形"/>
+      <category symbol="3" value="footprint_overlap" render="true" label="建筑图形"/>
+      <category symbol="4" value="right_name" render="true" label="权利人名称"/>
+      <category symbol="5" value="lease_name" render="true" label="承租人名称"/>
+      <category symbol="6" value="past_link" render="true" label="往年关联结果"/>
+      <category symbol="7" value="address" render="true" label="地址匹配"/>
+      <category symbol="8" value="point" render="true" label="登记点位"/>
+      <category symbol="9" value="name_similar" render="true" label="名称相近"/>
+      <category symbol="10" value="" render="true" label="其他"/>
     </categories>
     <symbols>
       <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="0">
@@ -70,6 +74,90 @@
         <layer class="SimpleFill" enabled="1" locked="0" pass="0">
           <Option type="Map">
             <Option type="QString" name="border_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
+            <Option type="QString" name="color" value="63,163,155,255"/>
+            <Option type="QString" name="joinstyle" value="miter"/>
+            <Option type="QString" name="offset" value="0,0"/>
+            <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
+            <Option type="QString" name="offset_unit" value="MM"/>
+            <Option type="QString" name="outline_color" value="42,109,103,255"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.15"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
+            <Option type="QString" name="style" value="solid"/>
+          </Option>
+          <prop k="border_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
+          <prop k="color" v="63,163,155,255"/>
+          <prop k="joinstyle" v="miter"/>
+          <prop k="offset" v="0,0"/>
+          <prop k="offset_map_unit_scale" v="3x:0,0,0,0,0,0"/>
+          <prop k="offset_unit" v="MM"/>
+          <prop k="outline_color" v="42,109,103,255"/>
+          <prop k="outline_style" v="solid"/>
+          <prop k="outline_width" v="0.15"/>
+          <prop k="outline_width_unit" v="MM"/>
+          <prop k="style" v="solid"/>
+          <data_defined_properties>
+            <Option type="Map">
+              <Option type="QString" name="name" value=""/>
+              <Option name="properties"/>
+              <Option type="QString" name="type" value="collection"/>
+            </Option>
+          </data_defined_properties>
+        </layer>
+      </symbol>
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="10">
+        <data_defined_properties>
+          <Option type="Map">
+            <Option type="QString" name="name" value=""/>
+            <Option name="properties"/>
+            <Option type="QString" name="type" value="collection"/>
+          </Option>
+        </data_defined_properties>
+        <layer class="SimpleFill" enabled="1" locked="0" pass="0">
+          <Option type="Map">
+            <Option type="QString" name="border_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
+            <Option type="QString" name="color" value="220,220,220,255"/>
+            <Option type="QString" name="joinstyle" value="miter"/>
+            <Option type="QString" name="offset" value="0,0"/>
+            <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
+            <Option type="QString" name="offset_unit" value="MM"/>
+            <Option type="QString" name="outline_color" value="147,147,147,255"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.15"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
+            <Option type="QString" name="style" value="solid"/>
+          </Option>
+          <prop k="border_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
+          <prop k="color" v="220,220,220,255"/>
+          <prop k="joinstyle" v="miter"/>
+          <prop k="offset" v="0,0"/>
+          <prop k="offset_map_unit_scale" v="3x:0,0,0,0,0,0"/>
+          <prop k="offset_unit" v="MM"/>
+          <prop k="outline_color" v="147,147,147,255"/>
+          <prop k="outline_style" v="solid"/>
+          <prop k="outline_width" v="0.15"/>
+          <prop k="outline_width_unit" v="MM"/>
+          <prop k="style" v="solid"/>
+          <data_defined_properties>
+            <Option type="Map">
+              <Option type="QString" name="name" value=""/>
+              <Option name="properties"/>
+              <Option type="QString" name="type" value="collection"/>
+            </Option>
+          </data_defined_properties>
+        </layer>
+      </symbol>
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="2">
+        <data_defined_properties>
+          <Option type="Map">
+            <Option type="QString" name="name" value=""/>
+            <Option name="properties"/>
+            <Option type="QString" name="type" value="collection"/>
+          </Option>
+        </data_defined_properties>
+        <layer class="SimpleFill" enabled="1" locked="0" pass="0">
+          <Option type="Map">
+            <Option type="QString" name="border_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="color" value="199,162,58,255"/>
             <Option type="QString" name="joinstyle" value="miter"/>
             <Option type="QString" name="offset" value="0,0"/>
@@ -101,7 +189,49 @@
           </data_defined_properties>
         </layer>
       </symbol>
-      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="2">
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="3">
+        <data_defined_properties>
+          <Option type="Map">
+            <Option type="QString" name="name" value=""/>
+            <Option name="properties"/>
+            <Option type="QString" name="type" value="collection"/>
+          </Option>
+        </data_defined_properties>
+        <layer class="SimpleFill" enabled="1" locked="0" pass="0">
+          <Option type="Map">
+            <Option type="QString" name="border_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
+            <Option type="QString" name="color" value="168,132,44,255"/>
+            <Option type="QString" name="joinstyle" value="miter"/>
+            <Option type="QString" name="offset" value="0,0"/>
+            <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
+            <Option type="QString" name="offset_unit" value="MM"/>
+            <Option type="QString" name="outline_color" value="112,88,29,255"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.15"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
+            <Option type="QString" name="style" value="solid"/>
+          </Option>
+          <prop k="border_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
+          <prop k="color" v="168,132,44,255"/>
+          <prop k="joinstyle" v="miter"/>
+          <prop k="offset" v="0,0"/>
+          <prop k="offset_map_unit_scale" v="3x:0,0,0,0,0,0"/>
+          <prop k="offset_unit" v="MM"/>
+          <prop k="outline_color" v="112,88,29,255"/>
+          <prop k="outline_style" v="solid"/>
+          <prop k="outline_width" v="0.15"/>
+          <prop k="outline_width_unit" v="MM"/>
+          <prop k="style" v="solid"/>
+          <data_defined_properties>
+            <Option type="Map">
+              <Option type="QString" name="name" value=""/>
+              <Option name="properties"/>
+              <Option type="QString" name="type" value="collection"/>
+            </Option>
+          </data_defined_properties>
+        </layer>
+      </symbol>
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="4">
         <data_defined_properties>
           <Option type="Map">
             <Option type="QString" name="name" value=""/>
@@ -143,7 +273,7 @@
           </data_defined_properties>
         </layer>
       </symbol>
-      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="3">
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="5">
         <data_defined_properties>
           <Option type="Map">
             <Option type="QString" name="name" value=""/>
@@ -185,7 +315,49 @@
           </data_defined_properties>
         </layer>
       </symbol>
-      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="4">
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="6">
+        <data_defined_properties>
+          <Option type="Map">
+            <Option type="QString" name="name" value=""/>
+            <Option name="properties"/>
+            <Option type="QString" name="type" value="collection"/>
+          </Option>
+        </data_defined_properties>
+        <layer class="SimpleFill" enabled="1" locked="0" pass="0">
+          <Option type="Map">
+            <Option type="QString" name="border_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
+            <Option type="QString" name="color" value="125,138,46,255"/>
+            <Option type="QString" name="joinstyle" value="miter"/>
+            <Option type="QString" name="offset" value="0,0"/>
+            <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
+            <Option type="QString" name="offset_unit" value="MM"/>
+            <Option type="QString" name="outline_color" value="83,92,31,255"/>
+            <Option type="QString" name="outline_style" value="solid"/>
+            <Option type="QString" name="outline_width" value="0.15"/>
+            <Option type="QString" name="outline_width_unit" value="MM"/>
+            <Option type="QString" name="style" value="solid"/>
+          </Option>
+          <prop k="border_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
+          <prop k="color" v="125,138,46,255"/>
+          <prop k="joinstyle" v="miter"/>
+          <prop k="offset" v="0,0"/>
+          <prop k="offset_map_unit_scale" v="3x:0,0,0,0,0,0"/>
+          <prop k="offset_unit" v="MM"/>
+          <prop k="outline_color" v="83,92,31,255"/>
+          <prop k="outline_style" v="solid"/>
+          <prop k="outline_width" v="0.15"/>
+          <prop k="outline_width_unit" v="MM"/>
+          <prop k="style" v="solid"/>
+          <data_defined_properties>
+            <Option type="Map">
+              <Option type="QString" name="name" value=""/>
+              <Option name="properties"/>
+              <Option type="QString" name="type" value="collection"/>
+            </Option>
+          </data_defined_properties>
+        </layer>
+      </symbol>
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="7">
         <data_defined_properties>
           <Option type="Map">
             <Option type="QString" name="name" value=""/>
@@ -227,7 +399,7 @@
           </data_defined_properties>
         </layer>
       </symbol>
-      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="5">
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="8">
         <data_defined_properties>
           <Option type="Map">
             <Option type="QString" name="name" value=""/>
@@ -269,7 +441,7 @@
           </data_defined_properties>
         </layer>
       </symbol>
-      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="6">
+      <symbol type="fill" force_rhr="0" clip_to_extent="1" alpha="1" name="9">
         <data_defined_properties>
           <Option type="Map">
             <Option type="QString" name="name" value=""/>
@@ -280,24 +452,24 @@
         <layer class="SimpleFill" enabled="1" locked="0" pass="0">
           <Option type="Map">
             <Option type="QString" name="border_width_map_unit_scale" value="3x:0,0,0,0,0,0"/>
-            <Option type="QString" name="color" value="220,220,220,255"/>
+            <Option type="QString" name="color" value="176,160,200,255"/>
             <Option type="QString" name="joinstyle" value="miter"/>
             <Option type="QString" name="offset" value="0,0"/>
             <Option type="QString" name="offset_map_unit_scale" value="3x:0,0,0,0,0,0"/>
             <Option type="QString" name="offset_unit" value="MM"/>
-            <Option type="QString" name="outline_color" value="147,147,147,255"/>
+            <Option type="QString" name="outline_color" value="117,107,133,255"/>
             <Option type="QString" name="outline_style" value="solid"/>
             <Option type="QString" name="outline_width" value="0.15"/>
             <Option type="QString" name="outline_width_unit" value="MM"/>
             <Option type="QString" name="style" value="solid"/>
           </Option>
           <prop k="border_width_map_unit_scale" v="3x:0,0,0,0,0,0"/>
-          <prop k="color" v="220,220,220,255"/>
+          <prop k="color" v="176,160,200,255"/>
           <prop k="joinstyle" v="miter"/>
           <prop k="offset" v="0,0"/>
           <prop k="offset_map_unit_scale" v="3x:0,0,0,0,0,0"/>
           <prop k="offset_unit" v="MM"/>
-          <prop k="outline_color" v="147,147,147,255"/>
+          <prop k="outline_color" v="117,107,133,255"/>
           <prop k="outline_style" v="solid"/>
           <prop k="outline_width" v="0.15"/>
           <prop k="outline_width_unit" v="MM"/>
@@ -489,7 +661,13 @@
                 <Option type="QString" name="登记权证号" value="registry_certificate"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="实测用地范围" value="footprint_drawn"/>
+                <Option type="QString" name="用地图形" value="footprint_drawn"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="用电户所在宗地" value="account"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="建筑图形" value="footprint_overlap"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="权利人名称" value="right_name"/>
@@ -498,10 +676,16 @@
                 <Option type="QString" name="承租人名称" value="lease_name"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="往年关联结果" value="past_link"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="地址匹配" value="address"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="登记点位" value="point"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="名称相近" value="name_similar"/>
               </Option>
             </Option>
           </Option>
@@ -529,10 +713,19 @@
                 <Option type="QString" name="名录登记的权证号" value="registry_certificate_no"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="实测范围大部在本宗" value="largest_drawing"/>
+                <Option type="QString" name="用地图形大部在本宗" value="largest_drawing"/>
               </Option>
               <Option type="Map">
-                <Option type="QString" name="实测范围小部在本宗" value="smaller_drawing"/>
+                <Option type="QString" name="用地图形小部在本宗" value="smaller_drawing"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="用电户登记在本宗" value="account_parcel"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="建筑大部在本宗" value="largest_building"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="建筑小部在本宗" value="smaller_building"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="权利人名称一致且同镇街" value="right_holder_name"/>
@@ -541,10 +734,22 @@
                 <Option type="QString" name="承租人名称一致且同镇街" value="lessee_name"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="曾用名一致" value="former_name"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="名称只缺区划或形式" value="name_alias"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="仅名称一致" value="name_alone"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="名称一致但不唯一" value="name_not_unique"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="仅自然人姓名一致" value="person_name"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="往年关联结果" value="past_link"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="地址一致" value="address_equal"/>
@@ -553,10 +758,37 @@
                 <Option type="QString" name="地址一致但不唯一" value="address_not_unique"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="同路无同号" value="address_road"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="同一园区" value="address_park"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="登记点位在宗地内" value="point_inside"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="登记点位最近" value="point_near"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="登记点位附近有多宗" value="point_tied"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="名称同音" value="name_sounds_alike"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="名称差一字" value="name_one_character"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="总公司用地" value="parent_company"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="所写宗地已变更，后继待定" value="successor_unclear"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="代码与名称不符" value="code_and_name_differ"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="依据互相矛盾" value="contradicted"/>
               </Option>
               <Option type="Map">
                 <Option type="QString" name="决定的依据已变化" value="evidence_changed"/>

@@ -43,7 +43,8 @@ def catalogue(language: Language) -> dict[str, str]:
 def render(code: str, params: dict[str, object], language: Language) -> str:
     """The text of a code with its parameters filled in; the code itself where no text is kept.
 
-    A parameter ``problem`` is itself a code; ``reading`` tells a proposal, where there is one.
+    A parameter ``problem`` is itself a code; ``reading`` tells a proposal, where there is one;
+    ``missing`` is a list of codes.
     """
     texts = catalogue(language)
     if code not in texts:
@@ -52,6 +53,8 @@ def render(code: str, params: dict[str, object], language: Language) -> str:
     values["problem"] = texts.get(f"problem.{params.get('problem')}", params.get("problem"))
     has_proposal = params.get("proposal") is not None
     values["reading"] = texts["problem.reading"].format_map(values) if has_proposal else ""
+    if isinstance(missing := params.get("missing"), list):
+        values["missing"] = ", ".join(texts.get(f"missing.{name}", str(name)) for name in missing)
     return texts[code].format_map(values)
 
 

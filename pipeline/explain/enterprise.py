@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from pipeline.errors import UsageError
 from pipeline.explain.book import Book, Story, not_found
 from pipeline.explain.land import allocations, unit_codes, units
-from pipeline.explain.links import links, other_candidates
+from pipeline.explain.links import links, other_candidates, with_runners_up
 
 # What the name of a branch holds after the name of its company.
 _BRANCH: Final = "分公司"
@@ -30,6 +30,7 @@ def enterprise_story(book: Book, key: str) -> Story:
     link, allocation = book.table("derived.link"), book.table("derived.allocation")
     member = book.table("derived.unit_member")
     found = links(book, link.c.enterprise_code == code)
+    others = other_candidates(book, code, found)
     own_units = unit_codes(book, member.c.enterprise_code == code)
     account, score = book.table("core.account"), book.table("core.score")
     return {
@@ -39,8 +40,8 @@ def enterprise_story(book: Book, key: str) -> Story:
         "events": _events(book, code),
         "branches": _branches(book, code),
         "seat": _seat(book, code),
-        "links": found,
-        "other_candidates": other_candidates(book, code, found),
+        "links": with_runners_up(found, others),
+        "other_candidates": others,
         "allocation": allocations(book, allocation.c.enterprise_code == code),
         "units": units(book, own_units),
         "scores": book.open_records("score", score.c.enterprise_code == code),

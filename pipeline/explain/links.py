@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 from sqlalchemy import ColumnElement, select
 
+from pipeline.domain.linking import STAGES
 from pipeline.explain.book import Book, Story
 
-# Where the evidence keys of a stage lead: a feed and the column of core.<feed> that holds them.
-EVIDENCE: Final[dict[str, tuple[str, str]]] = {
-    "right_code": ("right", "record_key"),
-    "lease_code": ("lease", "lease_no"),
-    "registry_parcel": ("enterprise", "enterprise_code"),
-    "registry_certificate": ("right", "record_key"),
-    "footprint_drawn": ("footprint", "footprint_code"),
-    "right_name": ("right", "record_key"),
-    "lease_name": ("lease", "lease_no"),
-    "address": ("parcel", "parcel_code"),
-    "point": ("enterprise", "enterprise_code"),
+# Where the evidence keys of a stage lead: feeds, and the column of core.<feed> that holds them.
+EVIDENCE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "right_code": (("right", "record_key"),),
+    "lease_code": (("lease", "lease_no"),),
+    "registry_parcel": (("enterprise", "enterprise_code"),),
+    "registry_certificate": (("right", "record_key"),),
+    "account": (("account", "account_no"),),
+    "footprint_drawn": (("footprint", "footprint_code"),),
+    "footprint_overlap": (("footprint", "footprint_code"),),
+    "right_name": (("right", "record_key"),),
+    "lease_name": (("lease", "lease_no"),),
+    "past_link": (("past_link", "record_key"),),
+    "address": (("parcel", "parcel_code"),),
+    "point": (("enterprise", "enterprise_code"),),
+    # of a right holder or a lessee
+    "name_similar": (("right", "record_key"), ("lease", "lease_no")),
 }
 _DECISION: Final = "decision "
-# Stages up to this one rest on codes and settle an enterprise together.
-_LAST_CODED_STAGE: Final = 4
+# Groups of stages up to this one rest on codes and settle an enterprise together.
+_CODES: Final = 2
 
 
 def evidence(book: Book, stage: str, keys: Sequence[str]) -> list[Story]:
@@ -37,8 +44,11 @@ def evidence(book: Book, stage: str, keys: Sequence[str]) -> list[Story]:
     """
     if stage == "decision":
         return decisions(book, [int(key.removeprefix(_DECISION)) for key in keys])
-    feed, column = EVIDENCE[stage]
-    return book.open_records(feed, book.table(f"core.{feed}").c[column].in_(keys))
+    return [
+        record
+        for feed, column in EVIDENCE[stage]
+        for record in book.open_records(feed, book.table(f"core.{feed}").c[column].in_(keys))
+    ]
 
 
 def decisions(book: Book, ids: Sequence[int]) -> list[Story]:
@@ -87,6 +97,19 @@ def links(book: Book, *conditions: ColumnElement[bool]) -> list[Story]:
         }
         for row in rows
     ]
+
+
+def with_runners_up(found: Sequence[Story], candidates: Sequence[Story]) -> list[Story]:
+    """Links of an enterprise, each with the best other parcel and why that was not chosen.
+
+    Shape:  its links and its other candidates (``other_candidates``) in; the links, with
+            ``runner_up``, a candidate or None, out.
+    Units:  scores 0 to 1.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: sql/steps/link_enterprises/link.sql.
+    """
+    return [{**link, "runner_up": _runner_up(link, candidates)} for link in found]
 
 
 def other_candidates(book: Book, enterprise_code: str, found: Sequence[Story]) -> list[Story]:
@@ -139,10 +162,13 @@ def _is_used(candidate: Story, link: Story) -> bool:
 
 
 def _settled_at(found: Sequence[Story], candidates: Sequence[Story]) -> int | None:
-    """The stage that settled the enterprise; 4 where a code or a person did."""
-    numbers = {row["stage"]: int(row["stage_no"]) for row in candidates}
-    accepted = [numbers.get(link["stage"], 0) for link in found if link["status"] == "accepted"]
-    return max(_LAST_CODED_STAGE, min(accepted)) if accepted else None
+    """The last stage of the group that settled the enterprise; that of codes where a person did."""
+    groups = [STAGES[link["stage"]] for link in found if link["status"] == "accepted"]
+    if not groups:
+        return None
+    group = max(min(groups), _CODES)
+    numbers = [int(row["stage_no"]) for row in candidates if STAGES[row["stage"]] <= group]
+    return max(numbers, default=0)
 
 
 def _outcome(
@@ -161,5 +187,22 @@ def _outcome(
         for other in every
     ):
         return "role_known"
+    if candidate["is_ambiguous"]:
+        return "does_not_decide"
     is_later = settled_at is not None and candidate["stage_no"] > settled_at
-    return "settled_earlier" if is_later else "does_not_decide"
+    return "settled_earlier" if is_later else "too_weak"
+
+
+def _runner_up(link: Story, every: Sequence[Story]) -> Story | None:
+    """The best other parcel: of the same stage where there is one, else of any."""
+    others = [row for row in every if row["parcel_code"] != link["parcel_code"]]
+    best = sorted(
+        others,
+        key=lambda row: (
+            row["stage"] != link["stage"],
+            -Decimal(row["score"]),
+            row["stage_no"],
+            row["parcel_code"],
+        ),
+    )
+    return best[0] if best else None

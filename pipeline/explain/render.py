@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Final
 
 from pipeline.explain.book import Story
@@ -107,6 +108,10 @@ def _seat(page: Page, seat: Story | None) -> None:
     if seat is None:
         return
     page.facts(seat, ("seat_state", "reason", "parcel_code", "township_code", "township_name"))
+    if seat["missing"]:
+        page.line(
+            f"{label('missing')}: " + "; ".join(word("missing", name) for name in seat["missing"])
+        )
     if seat["decision"]:
         page.decision(seat["decision"])
 
@@ -125,15 +130,15 @@ def _links(page: Page, rows: list[Story], subject: str) -> None:
                 "stage",
                 "reason",
                 "named_code",
-                "score",
-                "runner_up_score",
-                "gap",
                 "valid_from",
                 "valid_to",
             ),
             2,
             "link",
         )
+        page.line(_score(row), 2)
+        if row.get("runner_up"):
+            page.line(_runner_up(row["runner_up"]), 2)
         decision = row["decision"]
         if decision and row["stage"] != "decision":
             page.decision(decision["values"], 2)
@@ -144,8 +149,25 @@ def _candidates(page: Page, rows: list[Story]) -> None:
     page.section("other_candidates", is_empty=not rows)
     for row in rows:
         page.line(f"{row['parcel_code']} · {word('role', row['role'])}")
-        page.facts(row, ("stage", "reason", "named_code", "score", "outcome"), 2, "link")
+        page.facts(row, ("stage", "reason", "named_code", "outcome"), 2, "link")
+        page.line(_score(row), 2)
         page.evidence(row["evidence"], 2)
+
+
+def _score(row: Story) -> str:
+    """A score as the sum of its parts, the evidence first."""
+    parts = [(name, Decimal(value)) for name, value in row["parts"].items()]
+    parts.sort(key=lambda part: (part[0] != "evidence", -part[1]))
+    total = "; ".join(f"{word('part', name)} {value:+}" for name, value in parts)
+    return f"{label('score')}: {row['score']} ({total})"
+
+
+def _runner_up(row: Story) -> str:
+    """The best other parcel, and why it was not chosen."""
+    return (
+        f"{label('runner_up')}: {row['parcel_code']} · {word('stage', row['stage'])} · "
+        f"{label('score')} {row['score']} · {word('outcome', row['outcome'])}"
+    )
 
 
 def _allocation(page: Page, rows: list[Story], subject: str) -> None:

@@ -29,8 +29,8 @@ from pipeline.review.queue import Case, read_cases
 from pipeline.review.sides import file_name
 
 NO_TOWNSHIP: Final = "镇街不明"
-# Names of natural persons are not handed on: a party with a credit code is none, and names without one are
-# told apart by their words.
+# Names of natural persons are not handed on. A party with a credit code is none; without one only what has the
+# words of an organisation, or is longer than a person's name, is told.
 _PARTIES: Final = """
 WITH party AS (
   SELECT r.parcel_code, 'holders' AS side, r.holder_name AS name, r.holder_code AS code, r.holder_name_key AS name_key
@@ -44,7 +44,11 @@ WITH party AS (
 ),
 told AS (
   SELECT DISTINCT p.parcel_code, p.side,
-    CASE WHEN p.code IS NOT NULL OR n.is_person IS FALSE THEN coalesce(p.name, p.code) ELSE :person END AS name
+    CASE
+      WHEN p.code IS NOT NULL THEN coalesce(p.name, p.code)
+      WHEN n.form <> '' OR n.region <> '' OR n.branch <> '' OR length(n.name_key) > 6 THEN p.name
+      ELSE :person
+    END AS name
   FROM party AS p
   LEFT JOIN derived.party_name AS n ON n.name_key = p.name_key
 )

@@ -349,6 +349,18 @@ STEPS: tuple[Step, ...] = (
                 marks={"enterprise": ("enterprise_code",)},
             ),
             Output(
+                "derived.address_match",
+                key=("enterprise_code", "parcel_code"),
+                scope="enterprise_code",
+                kind="enterprise",
+            ),
+            Output(
+                "derived.point_match",
+                key=("enterprise_code", "parcel_code"),
+                scope="enterprise_code",
+                kind="enterprise",
+            ),
+            Output(
                 "derived.link_candidate",
                 key=("enterprise_code", "parcel_code", "role", "stage", "evidence_key"),
                 scope="enterprise_code",

@@ -101,16 +101,17 @@ def enterprise_name_rows(connection: Connection, parameters: Mapping[str, object
 def party_name_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
     """Rows of derived.party_name in scope.
 
-    Shape:  one row per name of a right holder or lessee that has no credit code.
+    Shape:  one row per name of a right holder or lessee without a credit code that is no person.
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
     Source: pipeline.domain.names.
     """
     found = _read(connection, "party_name.sql", ("name_key",))
-    return pd.concat(
-        [found, name_parts(found["name_key"], _regions(connection, parameters))], axis="columns"
-    )
+    parts = name_parts(found["name_key"], _regions(connection, parameters))
+    # names of persons are no evidence but word for word, and most holders of homes have one
+    is_body = ~parts["is_person"].astype(bool)
+    return pd.concat([found, parts], axis="columns")[is_body].drop(columns="is_person")
 
 
 def road_alias_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:

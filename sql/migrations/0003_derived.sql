@@ -112,8 +112,10 @@ CREATE TABLE derived.parcel_address (
   rest text,
   road_place text COLLATE "C"
 );
-CREATE INDEX parcel_address_road ON derived.parcel_address (road, village);
-CREATE INDEX parcel_address_township ON derived.parcel_address (road, township_code);
+CREATE INDEX parcel_address_village_number ON derived.parcel_address (road, village, number);
+CREATE INDEX parcel_address_township_number ON derived.parcel_address (road, township_code, number);
+CREATE INDEX parcel_address_number ON derived.parcel_address (road, number);
+CREATE INDEX parcel_address_range ON derived.parcel_address (road) WHERE number_to > number;
 CREATE INDEX parcel_address_village ON derived.parcel_address (village);
 CREATE INDEX parcel_address_park ON derived.parcel_address (park) WHERE park IS NOT NULL;
 COMMENT ON TABLE derived.parcel_address IS 'Parts of the location of each parcel, and how much of it was understood';
@@ -161,7 +163,6 @@ CREATE INDEX enterprise_name_blocks ON derived.enterprise_name USING gin (blocks
 COMMENT ON TABLE derived.enterprise_name IS 'Present and former names of enterprises, by their parts';
 CREATE TABLE derived.party_name (
   name_key text COLLATE "C" PRIMARY KEY,
-  is_person boolean NOT NULL,
   region text COLLATE "C" NOT NULL,
   body text COLLATE "C" NOT NULL,
   form text COLLATE "C" NOT NULL,
@@ -230,6 +231,24 @@ INSERT INTO core.link_reason VALUES
   ('successor_unclear'),
   ('code_and_name_differ'),
   ('contradicted');
+
+CREATE TABLE derived.address_match (
+  enterprise_code text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C" NOT NULL,
+  reason text COLLATE "C" NOT NULL REFERENCES core.link_reason,
+  PRIMARY KEY (enterprise_code, parcel_code)
+);
+COMMENT ON TABLE derived.address_match IS 'Parcels that the address of an enterprise means, or may mean';
+CREATE TABLE derived.point_match (
+  enterprise_code text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C" NOT NULL,
+  place integer NOT NULL,
+  distance_m numeric NOT NULL,
+  is_tied boolean NOT NULL,
+  passes boolean NOT NULL,
+  PRIMARY KEY (enterprise_code, parcel_code)
+);
+COMMENT ON TABLE derived.point_match IS 'Parcels in which, or beside which, the point of an enterprise lies';
 
 CREATE TABLE derived.link_candidate (
   enterprise_code text COLLATE "C" NOT NULL,

@@ -528,12 +528,6 @@ def test_the_workbook_hands_on_no_persons_and_no_formulas(office: Office) -> Non
             ),
             {"p": parcel},
         )
-        connection.execute(
-            text(
-                "INSERT INTO derived.party_name VALUES ('王小明', true, '', '王小明', '', '', 'wangxiaoming', '{}') "
-                "ON CONFLICT (name_key) DO UPDATE SET is_person = true"
-            )
-        )
     office("export")
     (path,) = (office.folder / "out" / "review").glob("*.xlsx")
     found = Book(path)

@@ -1,10 +1,12 @@
 """Every code that the steps can write into a row has words in both languages."""
 
 import re
+import tomllib
 
 import pytest
 
 from pipeline._paths import data_path
+from pipeline.domain.linking import MISSING, PARTS, REASONS, STAGES
 from pipeline.explain.links import EVIDENCE
 from pipeline.explain.page import WORDS, word
 from pipeline.feeds.contracts import load_contracts
@@ -26,10 +28,13 @@ CHECKED = {
     ("core.patch_lineage", "kind"): "lineage_kind",
     ("core.verification", "answer"): None,
     ("derived.allocation", "method"): "method",
+    ("derived.enterprise_name", "kind"): None,
+    ("derived.enterprise_township", "source"): "township_source",
     ("derived.link", "role"): "role",
     ("derived.link", "status"): "link_status",
     ("derived.link_candidate", "role"): "role",
     ("derived.parcel_successor", "follow"): "follow",
+    ("derived.place", "kind"): None,
     ("derived.policy_electricity", "match_state"): "match_state",
     ("derived.seat", "seat_state"): "seat_state",
     ("derived.unit", "eval_category"): "eval_category",
@@ -47,11 +52,17 @@ CHECKED = {
 FILLED = {
     ("allocation.sql", "method"): "method",
     ("enterprise_land.sql", "geometry_kind"): "geometry_kind",
+    ("enterprise_township.sql", "source"): "township_source",
     ("grade.sql", "source"): "grade_source",
+    ("link.sql", "reason"): "reason",
     ("link.sql", "status"): "link_status",
+    ("link_candidate.sql", "address"): "part",
+    ("link_candidate.sql", "name"): "part",
+    ("link_candidate.sql", "point"): "part",
     ("link_candidate.sql", "reason"): "reason",
     ("link_candidate.sql", "role"): "role",
     ("link_candidate.sql", "stage"): "stage",
+    ("link_candidate.sql", "township"): "part",
     ("parcel.sql", "coverage_state"): "coverage_state",
     ("parcel.sql", "kind"): "unit_kind",
     ("parcel.sql", "reference_area"): "reference_area",
@@ -74,11 +85,26 @@ FILLED = {
 NOT_FILLED = {
     ("allocation.sql", "is_undivided"),
     ("link.sql", "numeric"),
+    ("link_candidate.sql", "feed"),
+    ("link_candidate.sql", "numeric"),
     ("parcel.sql", "grade"),
     ("footprint_lineage.sql", "kind"),
 }
 # Literals that are no answers: kinds of scope keys, grades, and first letters of unit codes.
-NO_WORDS = {"A", "B", "C", "D", "E", "P", "component", "mixed", "retired", "matched"} | STEP_NAMES
+NO_WORDS = {
+    "A",
+    "B",
+    "C",
+    "D",
+    "E",
+    "P",
+    "component",
+    "mixed",
+    "retired",
+    "matched",
+    "former",
+    "party",
+} | STEP_NAMES
 
 
 def sql_files():
@@ -166,10 +192,30 @@ def test_every_literal_of_the_steps_has_words():
 
 
 def test_every_stage_leads_to_evidence_and_has_words():
-    sql = code_of(data_path("sql", "steps", "link_enterprises", "seat.sql"))
-    stages = set(re.findall(r"\('(\w+)', \d\)", sql))
-    assert stages == {"decision", *EVIDENCE}
-    assert_worded("stage", stages)
+    assert set(STAGES) == {"decision", *EVIDENCE}
+    assert_worded("stage", STAGES)
+
+
+def test_reasons_parts_and_what_is_missing_have_words():
+    assert_worded("reason", REASONS)
+    assert_worded("part", PARTS)
+    assert_worded("missing", MISSING)
+
+
+def test_the_lists_of_the_database_are_those_of_the_program():
+    sql = code_of(data_path("sql", "migrations", "0003_derived.sql"))
+    stages = re.search(r"INSERT INTO core.link_stage VALUES(.*?);", sql, re.DOTALL)[1]
+    found = re.findall(r"\('(\w+)', (\d+), (\d+)\)", stages)
+    assert {stage: int(group) for stage, _, group in found} == STAGES
+    assert [int(number) for _, number, _ in found] == list(range(len(STAGES)))
+    reasons = re.search(r"INSERT INTO core.link_reason VALUES(.*?);", sql, re.DOTALL)[1]
+    assert tuple(re.findall(r"\('(\w+)'\)", reasons)) == REASONS
+
+
+def test_the_weights_are_those_of_the_lists():
+    settings = tomllib.loads(data_path("config", "defaults.toml").read_text(encoding="utf-8"))
+    assert set(settings["link"]["weight"]) == set(PARTS) - {"evidence"}
+    assert set(STAGES) <= set(settings["link"]["stage_score"])
 
 
 def test_the_reason_of_a_seat_may_be_a_stage():

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
-from pipeline.domain.names import name_notes, normalise_address, normalise_name
+from pipeline.domain.names import (
+    former_names,
+    name_parts,
+    normalise_address,
+    normalise_name,
+)
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 RED_HOOK = SHARED / "data" / "link-nyc-redhook-dev"
@@ -25,29 +32,29 @@ def only(found: pd.Series) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "key", "notes"),
+    ("typed", "key", "former"),
     [
-        ("慈溪市ABc（集团）有限公司", "慈溪市ABC(集团)有限公司", None),
-        (" 慈溪市\u200bＡＢＣ〔集团〕 有限公司\n", "慈溪市ABC(集团)有限公司", None),
-        ("慈溪市某厂(普通合伙)", "慈溪市某厂(普通合伙)", None),
-        ("慈溪市某厂[个人独资]", "慈溪市某厂(个人独资)", None),
-        ("某有限公司（分公司）", "某有限公司(分公司)", None),
-        ("某有限公司（承租）", "某有限公司", "承租"),
-        ("某有限公司（原慈溪市某某厂）", "某有限公司", "原慈溪市某某厂"),
-        ("某有限公司（原某厂（普通合伙））（承租）", "某有限公司", "原某厂(普通合伙);承租"),
-        ("某厂（承租）（普通合伙）", "某厂(普通合伙)", "承租"),
-        ("某(原野)食品厂", "某(原野)食品厂", None),
-        ("慈溪市某有限责任公司", "慈溪市某有限责任公司", None),
-        ("慈溪县某厂", "慈溪县某厂", None),
-        ("某厂（承租", "某厂(承租", None),
-        ("(承租)", None, "承租"),
-        ("　", None, None),
-        (None, None, None),
+        ("慈溪市ABc（集团）有限公司", "慈溪市ABC(集团)有限公司", []),
+        (" 慈溪市\u200bＡＢＣ〔集团〕 有限公司\n", "慈溪市ABC(集团)有限公司", []),
+        ("慈溪市某厂(普通合伙)", "慈溪市某厂(普通合伙)", []),
+        ("慈溪市某厂[个人独资]", "慈溪市某厂(个人独资)", []),
+        ("某有限公司（分公司）", "某有限公司(分公司)", []),
+        ("某有限公司（承租）", "某有限公司", []),
+        ("某有限公司（原慈溪市某某厂）", "某有限公司", ["慈溪市某某厂"]),
+        ("某有限公司（原某厂（普通合伙））（承租）", "某有限公司", ["某厂(普通合伙)"]),
+        ("某厂（承租）（普通合伙）", "某厂(普通合伙)", []),
+        ("某(原野)食品厂", "某(原野)食品厂", []),
+        ("慈溪市某有限责任公司", "慈溪市某有限责任公司", []),
+        ("慈溪县某厂", "慈溪县某厂", []),
+        ("某厂（承租", "某厂(承租", []),
+        ("(承租)", None, []),
+        ("　", None, []),
+        (None, None, []),
     ],
 )
-def test_name(typed: str | None, key: str | None, notes: str | None) -> None:
+def test_name(typed: str | None, key: str | None, former: list[str]) -> None:
     assert only(normalise_name(text(typed))) == key
-    assert only(name_notes(text(typed))) == notes
+    assert former_names(text(typed)).tolist() == former
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,70 @@ def test_names_keep_the_index() -> None:
     names = pd.Series(["某厂", None, "某厂(承租)"], index=[5, 5, 1])
     assert normalise_name(names).index.tolist() == [5, 5, 1]
     assert normalise_name(names).fillna("").tolist() == ["某厂", "", "某厂"]
-    assert name_notes(pd.Series([], dtype=object)).empty
+    assert former_names(pd.Series([], dtype=object)).empty
+    assert former_names(names.set_axis([5, 5, 1])).empty
+
+
+PLACES = ("浙江省", "明澜市", "青岚县", "云溪镇")
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "body", "form", "branch"),
+    [
+        ("青岚县长盛五金有限公司", "青岚", "长盛五金", "有限公司", ""),
+        ("青岚长盛五金有限公司", "青岚", "长盛五金", "有限公司", ""),
+        ("长盛五金有限公司", "", "长盛五金", "有限公司", ""),
+        ("明澜(青岚)砚石轴承股份有限公司", "明澜青岚", "砚石轴承", "股份有限公司", ""),
+        ("青岚县云溪砚石模具厂(普通合伙)", "云溪青岚", "砚石模具", "厂(普通合伙)", ""),
+        ("明澜长盛电器有限公司青岚分公司", "明澜", "长盛电器", "有限公司", "青岚分公司"),
+        ("上海市长盛五金有限公司", "上海", "长盛五金", "有限公司", ""),
+        ("云溪镇东坑村股份经济合作社", "云溪", "东坑村", "股份经济合作社", ""),
+        # what is nothing else is the body
+        ("青岚县", "", "青岚县", "", ""),
+        ("公司", "", "公司", "", ""),
+    ],
+)
+def test_parts_of_a_name(name: str, region: str, body: str, form: str, branch: str) -> None:
+    (found,) = name_parts(text(name), PLACES).to_dict("records")
+    parts = (found["region"], found["body"], found["form"], found["branch"])
+    assert parts == (region, body, form, branch)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_person"),
+    [("王小明", True), ("长盛五金厂", False), ("欧阳·某", True), ("ACME", False), (None, False)],
+)
+def test_a_person_has_no_form(name: str | None, is_person: bool) -> None:
+    assert name_parts(text(name), PLACES)["is_person"].tolist() == [is_person]
+
+
+def blocks(name: str) -> set[str]:
+    literal = name_parts(text(name))["blocks"].iloc[0]
+    return set(re.findall(r'"([^"]*)"', literal))
+
+
+_BODIES = st.text("长盛砚石五金轴承电器模具新星光明", min_size=4, max_size=8)
+
+
+@given(_BODIES, _BODIES)
+def test_names_that_differ_in_one_character_share_a_block(one: str, other: str) -> None:
+    """Blocks miss no pair that an edit distance finds; what they find is at most two edits apart."""
+    common = {block for block in blocks(one) & blocks(other) if not block.startswith("~")}
+    distance = Levenshtein.distance(one, other)
+    assert distance > 1 or common
+    assert not common or distance <= 2
+
+
+def test_names_that_sound_alike_share_their_sound() -> None:
+    assert "~changshengwujin" in blocks("昌盛五金") & blocks("昌胜五金")
+    assert name_parts(text("昌盛五金厂", "昌胜五金厂"))["sound"].nunique() == 1
+
+
+@given(st.lists(st.text(max_size=12), max_size=6))
+def test_any_text_has_parts(names: list[str]) -> None:
+    found = name_parts(pd.Series(names, dtype="str"), PLACES)
+    assert len(found) == len(names)
+    assert found.notna().all(axis=None)
 
 
 def test_names_of_the_register_of_cixi_stay_distinct() -> None:

@@ -53,9 +53,9 @@ def test_evidence_in_words():
     (line,) = lines_of([piece])
     zh, en = line.split(" / ")
     assert zh.startswith("权利人名称（2 条记录）：")
-    assert zh.endswith("可信度 0.75（依据本身 0.75，镇街可能相符 +0.05，地址不符 -0.05）")
+    assert zh.endswith("可信度 0.75（依据本身 0.75，村或道路所在镇街相符 +0.05，地址不同 -0.05）")
     assert en.endswith(
-        "score 0.75 (evidence itself 0.75, township may agree +0.05, address differs -0.05)"
+        "score 0.75 (the evidence itself 0.75, township of village or road agrees +0.05, another address -0.05)"
     )
     assert chinese(line) == zh
     # a part that nobody has named yet is told by its code

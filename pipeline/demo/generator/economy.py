@@ -355,7 +355,9 @@ def _enterprises(land: Land, plots: Plots, slots: pd.DataFrame, town: pd.Series)
             **dict.fromkeys((*SEAT_COLUMNS, "drawn_parcel", "hidden_parcel"), nothing),
         }
     )
-    main = slots.drop_duplicates("user").set_index("user").sort_index()
+    # who is registered on a parcel sits there, whatever else it has
+    at = np.argsort(slots["evidence"] != "registry_parcel", kind="stable")
+    main = slots.iloc[at].drop_duplicates("user").set_index("user").sort_index()
     table.loc[: placed - 1, "seat_parcel"] = main["parcel"]
     table.loc[: placed - 1, "township"] = town.reindex(main["parcel"]).to_numpy()
     table.loc[: placed - 1, "address_parcel"] = main["parcel"]

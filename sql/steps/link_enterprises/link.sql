@@ -46,9 +46,14 @@ candidate AS (
       PARTITION BY c.enterprise_code, c.parcel_code, c.role
       ORDER BY NOT c.is_enough AND c.reason <> 'successor_unclear', c.stage_no, c.is_ambiguous, c.score DESC, c.evidence_key
     ) AS place,
-    min(c.stage_no) FILTER (WHERE c.role <> 'operator' AND c.is_enough) OVER (
+    -- who is owner or tenant of the parcel, if that is known well enough
+    bool_or(c.role <> 'operator' AND c.is_enough) OVER (
       PARTITION BY c.enterprise_code, c.parcel_code
-    ) AS enough_role_stage,
+    ) AS has_role,
+    -- the first group that is enough for the parcel, whatever the role
+    min(c.stage_group) FILTER (WHERE c.is_enough) OVER (
+      PARTITION BY c.enterprise_code, c.parcel_code
+    ) AS parcel_group,
     min(c.stage_no) FILTER (WHERE c.role <> 'operator') OVER (
       PARTITION BY c.enterprise_code, c.parcel_code
     ) AS named_role_stage
@@ -57,13 +62,13 @@ candidate AS (
 best AS (
   SELECT
     c.enterprise_code, c.parcel_code, c.role, c.stage, c.stage_no, c.stage_group, c.reason, c.score, c.parts,
-    c.is_enough, c.is_supported, c.evidence_keys, c.named_code, c.valid_from, c.valid_to, d.kind AS decision
+    c.is_enough, c.is_supported, c.parcel_group, c.evidence_keys, c.named_code, c.valid_from, c.valid_to, d.kind AS decision
   FROM candidate AS c
   LEFT JOIN decision AS d ON d.enterprise_code = c.enterprise_code AND d.parcel_code = c.parcel_code
   WHERE c.place = 1
     -- An operator that is owner or tenant of the same parcel says nothing new.
     AND (c.role <> 'operator'
-      OR coalesce(CASE WHEN c.is_enough THEN c.enough_role_stage ELSE c.named_role_stage END > c.stage_no, true))
+      OR NOT c.has_role AND (c.is_enough OR coalesce(c.named_role_stage > c.stage_no, true)))
 ),
 -- The group of stages that settles an enterprise. After a person's decision codes still count.
 settled AS (
@@ -71,7 +76,7 @@ settled AS (
     s.enterprise_code,
     coalesce(
       CASE WHEN bool_or(d.enterprise_code IS NOT NULL) THEN 2 END,
-      min(b.stage_group) FILTER (WHERE b.is_enough AND b.decision IS DISTINCT FROM 'reject_link')
+      min(b.parcel_group) FILTER (WHERE b.decision IS DISTINCT FROM 'reject_link')
     ) AS stage_group
   FROM scope AS s
   LEFT JOIN best AS b ON b.enterprise_code = s.enterprise_code
@@ -89,12 +94,7 @@ contradicted AS (
   WHERE t.stage_group >= 2
     AND NOT EXISTS (SELECT 1 FROM decision AS d WHERE d.enterprise_code = t.enterprise_code AND d.kind = 'accept_link')
   GROUP BY t.enterprise_code, t.stage_group
-  HAVING bool_or(b.stage_group > t.stage_group AND NOT EXISTS (
-      SELECT 1 FROM best AS o
-      WHERE o.enterprise_code = b.enterprise_code AND o.parcel_code = b.parcel_code AND o.is_enough
-        AND o.stage_group <= t.stage_group
-    ))
-    AND NOT bool_or(b.stage_group <= t.stage_group AND b.is_supported)
+  HAVING bool_or(b.parcel_group > t.stage_group) AND NOT bool_or(b.parcel_group <= t.stage_group AND b.is_supported)
 ),
 judged AS (
   SELECT
@@ -107,15 +107,21 @@ judged AS (
       WHEN b.decision = 'accept_link' THEN NULL
       WHEN x.enterprise_code IS NOT NULL AND b.is_enough THEN 'review'
       -- register and lease settle together with what names a parcel by its code
-      WHEN b.is_enough AND b.stage_group <= greatest(t.stage_group, 2) THEN 'accepted'
-      WHEN b.is_enough AND b.stage_group = t.stage_group THEN 'accepted'
+      WHEN b.is_enough AND b.parcel_group <= greatest(t.stage_group, 2) THEN 'accepted'
+      -- a further parcel, of which the register gives the very name and no code
+      WHEN b.is_enough AND b.reason IN ('right_holder_name', 'lessee_name', 'former_name') THEN 'accepted'
       WHEN t.stage_group IS NULL THEN 'review'
       -- What named a parcel that is no more is asked, whatever else is known.
       WHEN b.reason IN ('successor_unclear', 'code_and_name_differ') THEN 'review'
       -- A code that names a parcel, and too much that speaks against it.
       WHEN b.stage_group = 2 THEN 'review'
-      -- A settled name may have more parcels elsewhere: those are a question.
-      WHEN t.stage_group = b.stage_group AND b.stage IN ('right_name', 'lease_name') THEN 'review'
+      -- Its name on a further parcel, and nothing that confirms it.
+      WHEN b.reason IN (
+        'name_alone', 'right_holder_name', 'lessee_name', 'former_name', 'name_alias', 'name_sounds_alike',
+        'name_one_character'
+      ) THEN 'review'
+      -- Land or a building drawn for it on a further parcel.
+      WHEN b.reason IN ('largest_drawing', 'largest_building') THEN 'review'
     END AS status
   FROM best AS b
   JOIN settled AS t ON t.enterprise_code = b.enterprise_code
@@ -126,7 +132,12 @@ chosen AS (
     j.enterprise_code, j.parcel_code, j.role, j.stage, j.stage_no, j.reason, j.score, j.parts, j.evidence_keys,
     j.named_code, j.valid_from, j.valid_to, j.status
   FROM judged AS j
-  WHERE j.status IS NOT NULL
+  -- where it has a link that counts, weaker evidence on the same parcel is no question
+  WHERE j.status IN ('accepted', 'rejected') OR (
+    j.status = 'review' AND (j.reason IN ('successor_unclear', 'code_and_name_differ') OR NOT EXISTS (
+      SELECT 1 FROM judged AS a
+      WHERE a.enterprise_code = j.enterprise_code AND a.parcel_code = j.parcel_code AND a.status = 'accepted'))
+  )
   UNION ALL
   SELECT
     d.enterprise_code, d.parcel_code, coalesce(d.role, r.role, 'operator'), 'decision', 0, 'decided_by_person',

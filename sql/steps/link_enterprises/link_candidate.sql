@@ -12,10 +12,7 @@ WITH args AS (
     CAST(:footprint_min_gap AS numeric) AS footprint_gap,
     CAST(:min_gap AS numeric) AS min_gap,
     CAST(:point_reach_m AS double precision) AS point_reach,
-    CAST(:point_gap_m AS double precision) AS point_gap,
-    CAST(:point_far_m AS double precision) AS point_far,
-    CAST(:road_reach_m AS double precision) AS road_reach,
-    CAST(:review_candidates AS integer) AS review_candidates
+    CAST(:point_far_m AS double precision) AS point_far
 ),
 enterprise AS (
   SELECT
@@ -23,7 +20,6 @@ enterprise AS (
     e.credit_code,
     e.name_key,
     e.certificate_key,
-    e.address_key,
     e.geom,
     t.township_code,
     -- by the registry or the address itself, and not only by its village or road
@@ -32,9 +28,6 @@ enterprise AS (
     coalesce(r.known_road, a.road) AS road,
     r.road IS NOT NULL AS is_road_alias,
     a.number,
-    a.number_to,
-    a.sub_number,
-    a.park,
     n.is_person
   FROM core.enterprise AS e
   JOIN ops.scope AS s
@@ -149,26 +142,26 @@ coded AS (
       WHEN r.feed = 'right' THEN 'right_holder_code'
       ELSE 'lessee_code'
     END AS reason,
-    r.evidence_key, CAST(NULL AS numeric) AS score, '{}' AS more,
+    r.evidence_key, CAST(NULL AS numeric) AS score, CAST(NULL AS text) AS more,
     r.is_unclear OR o.evidence_key IS NOT NULL AS is_ambiguous, r.is_unclear, r.named_code, r.valid_from, r.valid_to
   FROM enterprise AS e
   JOIN party AS r ON r.party_code = e.credit_code
   LEFT JOIN other_name AS o
     ON o.enterprise_code = e.enterprise_code AND o.role = r.role AND o.evidence_key = r.evidence_key
   UNION ALL
-  SELECT n.enterprise_code, n.parcel_code, n.role, n.stage, n.reason, n.evidence_key, NULL, '{}',
+  SELECT n.enterprise_code, n.parcel_code, n.role, n.stage, n.reason, n.evidence_key, NULL, NULL,
     n.is_unclear, n.is_unclear, n.named_code, NULL, NULL
   FROM named AS n
   JOIN core.parcel AS p ON p.to_run IS NULL AND p.parcel_code = n.parcel_code
   UNION ALL
   SELECT e.enterprise_code, r.parcel_code, 'operator', 'registry_certificate', 'registry_certificate_no',
-    r.record_key, NULL, '{}', r.parcels > 1 OR r.is_unclear, r.is_unclear, r.named_code, NULL, NULL
+    r.record_key, NULL, NULL, r.parcels > 1 OR r.is_unclear, r.is_unclear, r.named_code, NULL, NULL
   FROM enterprise AS e
   JOIN certificate AS r ON r.certificate_key = e.certificate_key
   UNION ALL
   -- What a person decided of a parcel that is no more, and whose land went to several.
   SELECT e.enterprise_code, d.parcel_code, coalesce(d.role, 'operator'), 'decision', 'decided_by_person',
-    'decision ' || d.decision_id, NULL, '{}', true, true, d.named_code, NULL, NULL
+    'decision ' || d.decision_id, NULL, NULL, true, true, d.named_code, NULL, NULL
   FROM enterprise AS e
   JOIN derived.decision_in_place AS d ON d.enterprise_code = e.enterprise_code
   WHERE d.kind = 'accept_link' AND d.is_unclear
@@ -242,7 +235,7 @@ alias AS (
   FROM enterprise AS e
   JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current' AND n.body <> ''
   JOIN derived.party_name AS o ON o.body = n.body AND o.name_key <> n.name_key AND o.branch = n.branch
-    AND (o.region = '' OR n.region = '' OR o.region = n.region)
+    AND (strpos(o.region, n.region) > 0 OR strpos(n.region, o.region) > 0)
     AND (o.form = '' OR n.form = '' OR o.form = n.form OR right(n.form, 2) = right(o.form, 2))
   WHERE NOT EXISTS (SELECT 1 FROM derived.enterprise_name AS x WHERE x.name_key = o.name_key)
 ),
@@ -268,7 +261,7 @@ named_party AS (
       ELSE 'lessee_name'
     END AS reason,
     s.is_person OR s.enterprises > 1 OR NOT s.is_same_township AS is_ambiguous,
-    CASE WHEN s.kind = 'former' THEN '{name_incomplete}' ELSE '{}' END AS more
+    CASE WHEN s.kind = 'former' THEN 'name_incomplete' END AS more
   FROM same_name AS s
   UNION ALL
   SELECT
@@ -276,7 +269,7 @@ named_party AS (
     r.valid_to,
     CASE WHEN c.enterprises > 1 THEN 'name_not_unique' ELSE 'name_alias' END,
     a.is_person OR c.enterprises > 1 OR NOT a.is_township_stated OR a.township_code <> t.township_code,
-    '{name_incomplete}'
+    'name_incomplete'
   FROM alias AS a
   JOIN alias_count AS c ON c.name_key = a.name_key
   JOIN party AS r ON r.party_name_key = a.name_key AND r.party_code IS NULL
@@ -291,115 +284,15 @@ unregistered AS (
     WHERE c.enterprise_code = e.enterprise_code AND c.stage IN ('right_code', 'lease_code') AND NOT c.is_ambiguous
   )
 ),
--- Parcels on the road of the address, at the same place: what both say of village and township agrees.
-same_road AS (
-  SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
-  FROM enterprise AS e
-  JOIN derived.parcel_address AS a ON a.road = e.road AND a.village = e.village
-  WHERE a.township_code IS NULL OR e.township_code IN ('', a.township_code)
-  UNION ALL
-  SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
-  FROM enterprise AS e
-  JOIN derived.parcel_address AS a ON a.road = e.road AND a.township_code = e.township_code
-  WHERE a.village IS NULL OR e.village IS NULL
-  UNION ALL
-  SELECT e.enterprise_code, a.parcel_code, a.number, a.number_to, a.sub_number, a.village
-  FROM enterprise AS e
-  JOIN derived.parcel_address AS a ON a.road = e.road
-  WHERE (a.township_code IS NULL OR e.township_code = '') AND (a.village IS NULL OR e.village IS NULL)
-),
--- The same road and number, or the whole address word for word.
-addressed AS (
-  SELECT e.enterprise_code, p.parcel_code
-  FROM enterprise AS e
-  JOIN core.parcel AS p ON p.to_run IS NULL AND p.address_key = e.address_key
-  UNION
-  SELECT e.enterprise_code, a.parcel_code
-  FROM enterprise AS e
-  JOIN same_road AS a ON a.enterprise_code = e.enterprise_code
-    AND a.number <= e.number_to AND a.number_to >= e.number AND a.sub_number IS NOT DISTINCT FROM e.sub_number
-),
--- No parcel has the number, or the address none: parcels on the road, the nearest to point and number first.
-on_road AS (
-  SELECT
-    e.enterprise_code, a.parcel_code,
-    row_number() OVER (
-      PARTITION BY e.enterprise_code
-      ORDER BY ST_Distance(p.geom, e.geom), abs(a.number - e.number), a.parcel_code
-    ) AS place
-  FROM unregistered AS e
-  JOIN same_road AS a ON a.enterprise_code = e.enterprise_code
-  JOIN core.parcel AS p ON p.to_run IS NULL AND p.parcel_code = a.parcel_code
-  WHERE NOT EXISTS (SELECT 1 FROM addressed AS x WHERE x.enterprise_code = e.enterprise_code)
-),
-in_park AS (
-  SELECT e.enterprise_code, a.parcel_code, count(*) OVER (PARTITION BY e.enterprise_code) AS parcels
-  FROM unregistered AS e
-  JOIN derived.parcel_address AS a ON a.park = e.park
-    AND (a.township_code IS NULL OR e.township_code IN ('', a.township_code))
-  WHERE NOT EXISTS (SELECT 1 FROM addressed AS x WHERE x.enterprise_code = e.enterprise_code)
-),
--- The parcels around a point, as far as it may be off.
-near AS (
-  SELECT
-    e.enterprise_code, n.parcel_code, n.distance_m,
-    row_number() OVER by_distance AS place,
-    lead(n.distance_m) OVER by_distance AS next_m
-  FROM args
-  CROSS JOIN enterprise AS e
-  JOIN LATERAL (
-    SELECT p.parcel_code, ST_Distance(p.geom, e.geom) AS distance_m
-    FROM core.parcel AS p
-    WHERE p.to_run IS NULL AND ST_DWithin(p.geom, e.geom, args.point_reach)
-    ORDER BY ST_Distance(p.geom, e.geom), p.parcel_code
-    LIMIT args.review_candidates + 1
-  ) AS n ON true
-  WHERE e.geom IS NOT NULL
-  WINDOW by_distance AS (PARTITION BY e.enterprise_code ORDER BY n.distance_m, n.parcel_code)
-),
-pointed AS (
-  SELECT
-    n.enterprise_code, n.parcel_code, n.distance_m, n.place,
-    -- the runner-up of the nearest parcel is not much farther away
-    coalesce(n.place = 1 AND n.next_m - n.distance_m < args.point_gap, false) AS is_tied
-  FROM args
-  CROSS JOIN near AS n
-  WHERE n.distance_m = 0 OR n.place <= args.review_candidates
-),
--- Where no parcel has the number of the address: does its road pass the point, and is the number of the
--- nearest parcel, if it lies on that road, the next lower one on its side?
-passing AS (
-  SELECT p.enterprise_code, p.parcel_code
-  FROM args
-  CROSS JOIN pointed AS p
-  JOIN enterprise AS e ON e.enterprise_code = p.enterprise_code AND e.number IS NOT NULL
-  LEFT JOIN same_road AS own ON own.enterprise_code = p.enterprise_code AND own.parcel_code = p.parcel_code
-  WHERE p.place = 1
-    AND NOT EXISTS (SELECT 1 FROM addressed AS x WHERE x.enterprise_code = p.enterprise_code)
-    AND EXISTS (
-      SELECT 1
-      FROM same_road AS a
-      JOIN core.parcel AS c ON c.to_run IS NULL AND c.parcel_code = a.parcel_code
-      WHERE a.enterprise_code = p.enterprise_code AND ST_DWithin(c.geom, e.geom, args.road_reach)
-    )
-    AND (own.number IS NULL OR (
-      own.number <= e.number AND (e.number - own.number) % 2 = 0 AND NOT EXISTS (
-        SELECT 1
-        FROM same_road AS b
-        WHERE b.enterprise_code = p.enterprise_code AND b.number > own.number_to AND b.number <= e.number
-          AND (b.number - e.number) % 2 = 0 AND b.village IS NOT DISTINCT FROM own.village
-      )
-    ))
-),
 -- Names that sound alike, or differ in one character; a branch, and its company.
 alike AS (
   SELECT
     e.enterprise_code, o.name_key,
     CASE WHEN o.sound = n.sound THEN 'name_sounds_alike' ELSE 'name_one_character' END AS reason
-  FROM unregistered AS e
+  FROM enterprise AS e
   JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND NOT n.is_person
-  JOIN derived.party_name AS o ON o.blocks && n.blocks AND o.body <> n.body AND NOT o.is_person
-  WHERE o.branch = n.branch AND (o.region = '' OR n.region = '' OR o.region = n.region)
+  JOIN derived.party_name AS o ON o.blocks && n.blocks AND o.body <> n.body
+  WHERE o.branch = n.branch AND (strpos(o.region, n.region) > 0 OR strpos(n.region, o.region) > 0)
     AND NOT EXISTS (SELECT 1 FROM derived.enterprise_name AS x WHERE x.name_key = o.name_key)
 ),
 company AS (
@@ -420,7 +313,7 @@ weak AS (
     END AS reason,
     r.footprint_code AS evidence_key,
     CASE WHEN r.is_ambiguous THEN round(r.share * CAST(args.stage_score ->> 'footprint_drawn' AS numeric), 4) END AS score,
-    '{}' AS more, r.is_ambiguous,
+    CAST(NULL AS text) AS more, r.is_ambiguous,
     false AS is_unclear, CAST(NULL AS text) AS named_code, CAST(NULL AS date) AS valid_from, CAST(NULL AS date) AS valid_to
   FROM args
   CROSS JOIN judged_drawing AS r
@@ -430,35 +323,27 @@ weak AS (
     n.valid_to
   FROM named_party AS n
   UNION ALL
-  SELECT a.enterprise_code, a.parcel_code, 'operator', 'address', 'address_equal', a.parcel_code, NULL,
-    CASE WHEN e.is_road_alias THEN '{road_similar}' ELSE '{}' END, false, false, NULL, NULL, NULL
-  FROM addressed AS a
+  SELECT a.enterprise_code, a.parcel_code, 'operator', 'address', a.reason, a.parcel_code, NULL,
+    CASE WHEN a.reason = 'address_equal' AND e.is_road_alias THEN 'road_similar' END,
+    a.reason <> 'address_equal', false, NULL, NULL, NULL
+  FROM derived.address_match AS a
   JOIN enterprise AS e ON e.enterprise_code = a.enterprise_code
-  UNION ALL
-  SELECT r.enterprise_code, r.parcel_code, 'operator', 'address', 'address_road', r.parcel_code, NULL, '{}',
-    true, false, NULL, NULL, NULL
-  FROM args
-  JOIN on_road AS r ON r.place <= args.review_candidates
-  UNION ALL
-  SELECT r.enterprise_code, r.parcel_code, 'operator', 'address', 'address_park', r.parcel_code, NULL, '{}',
-    true, false, NULL, NULL, NULL
-  FROM args
-  JOIN in_park AS r ON r.parcels <= args.review_candidates
-    AND NOT EXISTS (SELECT 1 FROM on_road AS o WHERE o.enterprise_code = r.enterprise_code AND o.parcel_code = r.parcel_code)
+  -- weak matches only of those whom no register names by the code
+  WHERE a.reason = 'address_equal' OR EXISTS (SELECT 1 FROM unregistered AS u WHERE u.enterprise_code = a.enterprise_code)
   UNION ALL
   SELECT p.enterprise_code, p.parcel_code, 'operator', 'point',
     CASE WHEN p.is_tied OR p.place > 1 THEN 'point_tied' WHEN p.distance_m = 0 THEN 'point_inside' ELSE 'point_near' END,
-    p.enterprise_code, NULL, CASE WHEN a.parcel_code IS NOT NULL THEN '{road_passes}' ELSE '{}' END,
+    p.enterprise_code, NULL, CASE WHEN p.passes THEN 'road_passes' END,
     p.is_tied OR p.place > 1, false, NULL, NULL, NULL
-  FROM pointed AS p
-  LEFT JOIN passing AS a ON a.enterprise_code = p.enterprise_code AND a.parcel_code = p.parcel_code
+  FROM derived.point_match AS p
+  JOIN enterprise AS e ON e.enterprise_code = p.enterprise_code
   UNION ALL
-  SELECT s.enterprise_code, r.parcel_code, r.role, 'name_similar', s.reason, r.evidence_key, NULL, '{}',
+  SELECT s.enterprise_code, r.parcel_code, r.role, 'name_similar', s.reason, r.evidence_key, NULL, NULL,
     true, false, r.named_code, r.valid_from, r.valid_to
   FROM alike AS s
   JOIN party AS r ON r.party_name_key = s.name_key AND r.party_code IS NULL
   UNION ALL
-  SELECT c.enterprise_code, r.parcel_code, 'operator', 'name_similar', 'parent_company', r.evidence_key, NULL, '{}',
+  SELECT c.enterprise_code, r.parcel_code, 'operator', 'name_similar', 'parent_company', r.evidence_key, NULL, NULL,
     true, false, r.named_code, r.valid_from, r.valid_to
   FROM company AS c
   JOIN core.enterprise AS m ON m.to_run IS NULL AND m.enterprise_code = c.company_code
@@ -468,6 +353,13 @@ evidence AS (
   SELECT * FROM coded
   UNION ALL
   SELECT * FROM weak
+),
+address_count AS (
+  SELECT a.enterprise_code, count(*) AS parcels
+  FROM derived.address_match AS a
+  JOIN enterprise AS e ON e.enterprise_code = a.enterprise_code
+  WHERE a.reason = 'address_equal'
+  GROUP BY a.enterprise_code
 ),
 pair AS (
   SELECT DISTINCT c.enterprise_code, c.parcel_code
@@ -488,8 +380,7 @@ known AS (
     CASE
       WHEN x.parcel_code IS NOT NULL THEN 'address_equal'
       -- it is the address of another parcel
-      WHEN e.number IS NOT NULL AND EXISTS (SELECT 1 FROM addressed AS o WHERE o.enterprise_code = c.enterprise_code)
-        THEN 'address_elsewhere'
+      WHEN e.number IS NOT NULL AND o.parcels = 1 THEN 'address_elsewhere'
       WHEN e.village <> a.village THEN 'address_differs'
       WHEN e.road = a.road AND (e.number IS NULL OR a.number IS NULL) THEN 'address_road'
       WHEN e.road = a.road OR e.road <> a.road THEN 'address_differs'
@@ -508,37 +399,51 @@ known AS (
   JOIN core.parcel AS p ON p.to_run IS NULL AND p.parcel_code = c.parcel_code
   LEFT JOIN derived.parcel_township AS t ON t.parcel_code = c.parcel_code
   LEFT JOIN derived.parcel_address AS a ON a.parcel_code = c.parcel_code
-  LEFT JOIN addressed AS x ON x.enterprise_code = c.enterprise_code AND x.parcel_code = c.parcel_code
+  LEFT JOIN derived.address_match AS x
+    ON x.enterprise_code = c.enterprise_code AND x.parcel_code = c.parcel_code AND x.reason = 'address_equal'
+  LEFT JOIN address_count AS o ON o.enterprise_code = c.enterprise_code
 ),
 -- A part counts once: evidence does not agree with itself.
-scored AS (
+agreed AS (
   SELECT
     c.enterprise_code, c.parcel_code, c.role, c.stage, c.reason, c.evidence_key, c.is_ambiguous, c.is_unclear,
-    c.named_code, c.valid_from, c.valid_to,
-    jsonb_build_object('evidence', coalesce(
-      c.score, CAST(args.stage_score ->> c.reason AS numeric), CAST(args.stage_score ->> c.stage AS numeric), 0))
-    || coalesce((
-      SELECT jsonb_object_agg(w.part, CAST(args.weight ->> w.part AS numeric))
-      FROM unnest(
-        ARRAY[
-          k.township,
-          CASE WHEN c.stage <> 'address' AND NOT (c.more = '{road_passes}' AND k.address = 'address_differs') THEN k.address END,
-          CASE WHEN c.stage <> 'point' THEN k.point END,
-          CASE WHEN c.stage NOT IN ('right_name', 'lease_name', 'name_similar') THEN k.name END
-        ] || CAST(c.more AS text[])
-      ) AS w (part)
-      WHERE CAST(args.weight ->> w.part AS numeric) <> 0
-    ), '{}') AS parts
+    c.named_code, c.valid_from, c.valid_to, c.more,
+    coalesce(
+      c.score, CAST(args.stage_score ->> c.reason AS numeric), CAST(args.stage_score ->> c.stage AS numeric), 0
+    ) AS evidence,
+    k.township,
+    CASE WHEN c.stage <> 'address' AND (c.more IS DISTINCT FROM 'road_passes' OR k.address <> 'address_differs')
+      THEN k.address END AS address,
+    CASE WHEN c.stage <> 'point' THEN k.point END AS point,
+    CASE WHEN c.stage NOT IN ('right_name', 'lease_name', 'name_similar') THEN k.name END AS name
   FROM args
   CROSS JOIN evidence AS c
   LEFT JOIN known AS k ON k.enterprise_code = c.enterprise_code AND k.parcel_code = c.parcel_code
     AND c.stage NOT IN ('right_code', 'lease_code', 'decision')
 ),
+weighed AS (
+  SELECT
+    a.*,
+    CAST(args.weight ->> a.township AS numeric) AS by_township,
+    CAST(args.weight ->> a.address AS numeric) AS by_address,
+    CAST(args.weight ->> a.point AS numeric) AS by_point,
+    CAST(args.weight ->> a.name AS numeric) AS by_name,
+    CAST(args.weight ->> a.more AS numeric) AS by_more
+  FROM args
+  CROSS JOIN agreed AS a
+),
 summed AS (
   SELECT
-    c.*,
-    (SELECT least(greatest(sum(CAST(v.value AS numeric)), 0), 1) FROM jsonb_each_text(c.parts) AS v) AS score
-  FROM scored AS c
+    w.*,
+    least(greatest(w.evidence + coalesce(w.by_township, 0) + coalesce(w.by_address, 0) + coalesce(w.by_point, 0)
+      + coalesce(w.by_name, 0) + coalesce(w.by_more, 0), 0), 1) AS score,
+    jsonb_build_object('evidence', w.evidence)
+    || CASE WHEN w.by_township <> 0 THEN jsonb_build_object(w.township, w.by_township) ELSE '{}' END
+    || CASE WHEN w.by_address <> 0 THEN jsonb_build_object(w.address, w.by_address) ELSE '{}' END
+    || CASE WHEN w.by_point <> 0 THEN jsonb_build_object(w.point, w.by_point) ELSE '{}' END
+    || CASE WHEN w.by_name <> 0 THEN jsonb_build_object(w.name, w.by_name) ELSE '{}' END
+    || CASE WHEN w.by_more <> 0 THEN jsonb_build_object(w.more, w.by_more) ELSE '{}' END AS parts
+  FROM weighed AS w
 ),
 -- Of two parcels that share an address, the one that more agrees with counts, if it is ahead by the gap.
 rivalled AS (

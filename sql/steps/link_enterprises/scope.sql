@@ -40,6 +40,13 @@ evidence AS (
   JOIN core.lease AS l ON l.parcel_code = d.key AND l.to_run IS NULL
   WHERE d.kind = 'parcel'
 ),
+-- A first or full run has every enterprise already; only the others are looked for by what they share.
+clean AS MATERIALIZED (
+  SELECT e.enterprise_code
+  FROM core.enterprise AS e
+  WHERE e.to_run IS NULL
+    AND NOT EXISTS (SELECT 1 FROM changed AS c WHERE c.kind = 'enterprise' AND c.key = e.enterprise_code)
+),
 -- Versions of changed parcels; whose drawings and points lie near them is looked at again.
 place AS (
   SELECT ST_Expand(p.geom, args.reach) AS geom
@@ -52,126 +59,130 @@ SELECT 'enterprise' AS kind, d.key
 FROM dirty AS d
 WHERE d.kind = 'enterprise'
 UNION
-SELECT 'enterprise', n.enterprise_code
-FROM dirty AS d
-JOIN derived.enterprise_name AS n ON n.name_key = d.key
-WHERE d.kind = 'name'
-UNION
--- Names that sound alike or differ in one character, and incomplete ones.
-SELECT 'enterprise', n.enterprise_code
-FROM dirty AS d
-JOIN derived.party_name AS o ON o.name_key = d.key
-JOIN derived.enterprise_name AS n ON n.blocks && o.blocks
-WHERE d.kind IN ('name', 'party')
-UNION
-SELECT 'enterprise', n.enterprise_code
-FROM dirty AS d
-JOIN derived.enterprise_name AS n ON n.body = d.key
-WHERE d.kind = 'body'
-UNION
--- A code and the name of another enterprise in one row.
-SELECT 'enterprise', e.enterprise_code
-FROM dirty AS d
-JOIN core."right" AS r ON r.to_run IS NULL AND r.holder_name_key = d.key
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = r.holder_code
-WHERE d.kind = 'name'
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM dirty AS d
-JOIN core.lease AS l ON l.to_run IS NULL AND l.lessee_name_key = d.key
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = l.lessee_code
-WHERE d.kind = 'name'
-UNION
--- A branch is asked about on the land of its company.
-SELECT 'enterprise', n.enterprise_code
-FROM dirty AS d
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = d.key
-JOIN derived.enterprise_name AS m ON m.enterprise_code = e.enterprise_code
-JOIN derived.enterprise_name AS n ON n.body = m.body AND n.branch <> ''
-WHERE d.kind = 'credit'
-UNION
--- Addresses on a road of which the parcels changed, and those of a village or road whose township did.
-SELECT 'enterprise', a.enterprise_code
-FROM dirty AS d
-JOIN derived.enterprise_address AS a
-  ON a.road = split_part(d.key, '@', 1)
-  OR a.road IN (SELECT r.road FROM derived.road_alias AS r WHERE r.known_road = split_part(d.key, '@', 1))
-JOIN derived.enterprise_township AS t ON t.enterprise_code = a.enterprise_code
-WHERE d.kind = 'road_place'
-  AND (t.township_code = '' OR d.key IN (a.road || '@' || t.township_code, a.road || '@'))
-UNION
-SELECT 'enterprise', a.enterprise_code
-FROM dirty AS d
-JOIN derived.enterprise_address AS a ON a.road = d.key OR a.village = d.key
-WHERE d.kind = 'place'
-UNION
-SELECT 'enterprise', a.enterprise_code
-FROM dirty AS d
-JOIN derived.enterprise_address AS a ON a.park = d.key
-WHERE d.kind = 'park'
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM dirty AS d
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = d.key
-WHERE d.kind = 'credit'
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM dirty AS d
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.certificate_key = d.key
-WHERE d.kind = 'certificate'
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM dirty AS d
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.address_key = d.key
-WHERE d.kind = 'address'
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM dirty AS d
-JOIN core.registry_parcel AS e ON e.parcel_code = d.key
-WHERE d.kind = 'parcel'
-UNION
-SELECT 'enterprise', a.enterprise_code
-FROM dirty AS d
-JOIN core.account AS a ON a.to_run IS NULL AND a.parcel_code = d.key
-WHERE d.kind = 'parcel'
-UNION
-SELECT 'enterprise', k.enterprise_code
-FROM dirty AS d
-JOIN core.past_link AS k ON k.to_run IS NULL AND k.parcel_code = d.key
-WHERE d.kind = 'parcel'
-UNION
-SELECT 'enterprise', c.enterprise_code
-FROM dirty AS d
-JOIN derived.link_candidate AS c ON c.parcel_code = d.key
-WHERE d.kind = 'parcel'
-UNION
-SELECT 'enterprise', c.enterprise_code
-FROM dirty AS d
-JOIN derived.link AS c ON c.parcel_code = d.key
-WHERE d.kind = 'parcel'
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM evidence AS v
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = v.credit_code
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM evidence AS v
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.name_key = v.name_key
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM evidence AS v
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.certificate_key = v.certificate_key
-UNION
-SELECT 'enterprise', f.enterprise_code
-FROM place AS p
-JOIN core.footprint AS f ON f.to_run IS NULL AND f.enterprise_code IS NOT NULL AND f.geom && p.geom
-UNION
-SELECT 'enterprise', e.enterprise_code
-FROM place AS p
-JOIN core.enterprise AS e ON e.to_run IS NULL AND e.geom && p.geom
-UNION
--- A decision may name a parcel before it is delivered.
-SELECT 'enterprise', n.enterprise_code
-FROM dirty AS d
-JOIN core.current_decision AS n ON n.parcel_code = d.key
-WHERE d.kind = 'parcel'
+SELECT 'enterprise', w.enterprise_code
+FROM (
+  SELECT n.enterprise_code
+  FROM dirty AS d
+  JOIN derived.enterprise_name AS n ON n.name_key = d.key
+  WHERE d.kind = 'name'
+  UNION
+  -- Names that sound alike or differ in one character, and incomplete ones.
+  SELECT n.enterprise_code
+  FROM dirty AS d
+  JOIN derived.party_name AS o ON o.name_key = d.key
+  JOIN derived.enterprise_name AS n ON n.blocks && o.blocks
+  WHERE d.kind IN ('name', 'party')
+  UNION
+  SELECT n.enterprise_code
+  FROM dirty AS d
+  JOIN derived.enterprise_name AS n ON n.body = d.key
+  WHERE d.kind = 'body'
+  UNION
+  -- A code and the name of another enterprise in one row.
+  SELECT e.enterprise_code
+  FROM dirty AS d
+  JOIN core."right" AS r ON r.to_run IS NULL AND r.holder_name_key = d.key
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = r.holder_code
+  WHERE d.kind = 'name'
+  UNION
+  SELECT e.enterprise_code
+  FROM dirty AS d
+  JOIN core.lease AS l ON l.to_run IS NULL AND l.lessee_name_key = d.key
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = l.lessee_code
+  WHERE d.kind = 'name'
+  UNION
+  -- A branch is asked about on the land of its company.
+  SELECT n.enterprise_code
+  FROM dirty AS d
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = d.key
+  JOIN derived.enterprise_name AS m ON m.enterprise_code = e.enterprise_code
+  JOIN derived.enterprise_name AS n ON n.body = m.body AND n.branch <> ''
+  WHERE d.kind = 'credit'
+  UNION
+  -- Addresses on a road of which the parcels changed, and those of a village or road whose township did.
+  SELECT a.enterprise_code
+  FROM dirty AS d
+  JOIN derived.enterprise_address AS a
+    ON a.road = split_part(d.key, '@', 1)
+    OR a.road IN (SELECT r.road FROM derived.road_alias AS r WHERE r.known_road = split_part(d.key, '@', 1))
+  JOIN derived.enterprise_township AS t ON t.enterprise_code = a.enterprise_code
+  WHERE d.kind = 'road_place'
+    AND (t.township_code = '' OR d.key IN (a.road || '@' || t.township_code, a.road || '@'))
+  UNION
+  SELECT a.enterprise_code
+  FROM dirty AS d
+  JOIN derived.enterprise_address AS a ON a.road = d.key OR a.village = d.key
+  WHERE d.kind = 'place'
+  UNION
+  SELECT a.enterprise_code
+  FROM dirty AS d
+  JOIN derived.enterprise_address AS a ON a.park = d.key
+  WHERE d.kind = 'park'
+  UNION
+  SELECT e.enterprise_code
+  FROM dirty AS d
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = d.key
+  WHERE d.kind = 'credit'
+  UNION
+  SELECT e.enterprise_code
+  FROM dirty AS d
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.certificate_key = d.key
+  WHERE d.kind = 'certificate'
+  UNION
+  SELECT e.enterprise_code
+  FROM dirty AS d
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.address_key = d.key
+  WHERE d.kind = 'address'
+  UNION
+  SELECT e.enterprise_code
+  FROM dirty AS d
+  JOIN core.registry_parcel AS e ON e.parcel_code = d.key
+  WHERE d.kind = 'parcel'
+  UNION
+  SELECT a.enterprise_code
+  FROM dirty AS d
+  JOIN core.account AS a ON a.to_run IS NULL AND a.parcel_code = d.key
+  WHERE d.kind = 'parcel'
+  UNION
+  SELECT k.enterprise_code
+  FROM dirty AS d
+  JOIN core.past_link AS k ON k.to_run IS NULL AND k.parcel_code = d.key
+  WHERE d.kind = 'parcel'
+  UNION
+  SELECT c.enterprise_code
+  FROM dirty AS d
+  JOIN derived.link_candidate AS c ON c.parcel_code = d.key
+  WHERE d.kind = 'parcel'
+  UNION
+  SELECT c.enterprise_code
+  FROM dirty AS d
+  JOIN derived.link AS c ON c.parcel_code = d.key
+  WHERE d.kind = 'parcel'
+  UNION
+  SELECT e.enterprise_code
+  FROM evidence AS v
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = v.credit_code
+  UNION
+  SELECT e.enterprise_code
+  FROM evidence AS v
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.name_key = v.name_key
+  UNION
+  SELECT e.enterprise_code
+  FROM evidence AS v
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.certificate_key = v.certificate_key
+  UNION
+  SELECT f.enterprise_code
+  FROM place AS p
+  JOIN core.footprint AS f ON f.to_run IS NULL AND f.enterprise_code IS NOT NULL AND f.geom && p.geom
+  UNION
+  SELECT e.enterprise_code
+  FROM place AS p
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.geom && p.geom
+  UNION
+  -- A decision may name a parcel before it is delivered.
+  SELECT n.enterprise_code
+  FROM dirty AS d
+  JOIN core.current_decision AS n ON n.parcel_code = d.key
+  WHERE d.kind = 'parcel'
+) AS w
+WHERE EXISTS (SELECT 1 FROM clean)

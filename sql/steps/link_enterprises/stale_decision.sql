@@ -12,10 +12,10 @@ WITH decided AS (
 changed AS (
   SELECT
     d.decision_id, d.enterprise_code, d.parcel_code,
-    ARRAY(
+    array(
       SELECT w.word FROM jsonb_array_elements_text(d.now) AS w (word) WHERE NOT d.evidence ? w.word ORDER BY w.word
     ) AS come,
-    ARRAY(
+    array(
       SELECT w.word FROM jsonb_array_elements_text(d.evidence) AS w (word) WHERE NOT d.now ? w.word ORDER BY w.word
     ) AS gone
   FROM decided AS d
