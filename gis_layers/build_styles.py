@@ -25,6 +25,7 @@ from qgis.core import (
     QgsApplication,
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
+    QgsDefaultValue,
     QgsEditorWidgetSetup,
     QgsFeatureRenderer,
     QgsFeatureRequest,
@@ -42,6 +43,7 @@ from qgis.core import (
     QgsReadWriteContext,
     QgsRectangle,
     QgsReferencedRectangle,
+    QgsRelation,
     QgsRendererCategory,
     QgsRendererRange,
     QgsSymbol,
@@ -63,6 +65,8 @@ FONTS = ["Microsoft YaHei", "Noto Sans CJK SC", "WenQuanYi Micro Hei"]
 LABEL_COLOUR = "#222222"
 OTHERWISE_COLOUR = "#dcdcdc"
 FAINT_ALPHA = 50
+# Tables that people fill in, in the order of the legend.
+FORMS = ("correction", "decision")
 CATEGORIES = (
     QgsMapLayer.LayerConfiguration
     | QgsMapLayer.Symbology
@@ -220,9 +224,9 @@ def make_layer(name: str, table: Table, codes: dict[str, Table]) -> QgsVectorLay
 
 def make_form(name: str, table: Table, codes: dict[str, Table]) -> QgsVectorLayer:
     """Return a table without shapes that people fill in, with aliases, lists and required fields."""
-    kinds = {"correction_id": "integer", "valid_until": "date", "entered_at": "datetime"}
     fields = "&".join(
-        f"field={column}:{kinds.get(column, 'string')}" for column in table["columns"]
+        f"field={column}:{words.get('type', 'string')}"
+        for column, words in table["columns"].items()
     )
     layer = QgsVectorLayer(f"NoGeometry?{fields}", f"{table['title_zh']} {name}", "memory")
     if not layer.isValid():
@@ -237,6 +241,8 @@ def make_form(name: str, table: Table, codes: dict[str, Table]) -> QgsVectorLaye
         elif "values" in column:
             pairs = [{label: code} for code, label in codes[column["values"]].items()]
             layer.setEditorWidgetSetup(index, QgsEditorWidgetSetup("ValueMap", {"map": pairs}))
+        if "default" in column:
+            layer.setDefaultValueDefinition(index, QgsDefaultValue(column["default"]))
         if field.name() in table["required"]:
             layer.setFieldConstraint(
                 index,
@@ -249,6 +255,20 @@ def make_form(name: str, table: Table, codes: dict[str, Table]) -> QgsVectorLaye
     layer.setAbstract(table["title_en"])
     layer.setShortName(name)
     return layer
+
+
+def make_relation(name: str, table: Table, layers: dict[str, QgsVectorLayer]) -> QgsRelation:
+    """Return the relation of a form to the layer whose features its lines belong to."""
+    wanted = table["relation"]
+    relation = QgsRelation()
+    relation.setId(f"diqi_{wanted['layer']}_{name}")
+    relation.setName(wanted["name"])
+    relation.setReferencedLayer(layers[wanted["layer"]].id())
+    relation.setReferencingLayer(layers[name].id())
+    relation.addFieldPair(wanted["column"], wanted["column"])
+    if not relation.isValid():
+        raise SystemExit(f"{name}: {relation.validationError()}")
+    return relation
 
 
 def write_qml(name: str, layer: QgsVectorLayer) -> None:
@@ -270,13 +290,19 @@ def settle(text: str) -> str:
         text,
         flags=re.DOTALL,
     )
+    # what a relation says of its other layer beside the layer's id: that of the draft
+    text = re.sub(
+        r"<referencedLayers>.*?</referencedLayers>", "<referencedLayers/>", text, flags=re.DOTALL
+    )
     text = re.sub(r"Annotations_[0-9a-f_]{36}", "diqi_annotations", text)
     text = re.sub(r"<creation>[^<]*</creation>", "<creation></creation>", text)
     text = re.sub(r'<date [^>]*type="Created"[^>]*/>', "", text)
     return text.rstrip() + "\n"
 
 
-def project_template(layers: dict[str, QgsVectorLayer], themes: list[Table]) -> str:
+def project_template(
+    layers: dict[str, QgsVectorLayer], forms: dict[str, Table], themes: list[Table]
+) -> str:
     """Return the project as QGIS writes it, with @MARKS@ where the county's values go."""
     project = QgsProject.instance()
     project.setCrs(QgsCoordinateReferenceSystem(DRAFT_CRS))
@@ -290,6 +316,9 @@ def project_template(layers: dict[str, QgsVectorLayer], themes: list[Table]) -> 
         project.addMapLayer(layer, False)
         node = tree.addLayer(layer)
         node.setExpanded(False)
+    for name, form in forms.items():
+        if "relation" in form:
+            project.relationManager().addRelation(make_relation(name, form, layers))
     model = QgsLayerTreeModel(tree)
     collection: QgsMapThemeCollection = project.mapThemeCollection()
     for theme in reversed(themes):
@@ -346,11 +375,17 @@ def main() -> None:
     for name, table in read_layers().items():
         layers[name] = make_layer(name, table, codes)
         write_qml(name, layers[name])
-    form = tomllib.loads((HERE / "correction.toml").read_text(encoding="utf-8"))
-    layers["correction"] = make_form("correction", form, codes)
-    template = project_template(layers, themes)
+    forms = {
+        name: tomllib.loads((HERE / f"{name}.toml").read_text(encoding="utf-8")) for name in FORMS
+    }
+    for name, form in forms.items():
+        layers[name] = make_form(name, form, codes)
+    template = project_template(layers, forms, themes)
     (HERE / "project.qgs.in").write_text(template, encoding="utf-8")
-    print(f"QGIS {Qgis.QGIS_VERSION}: {len(layers) - 1} styles, 1 form, {len(themes)} themes")
+    print(
+        f"QGIS {Qgis.QGIS_VERSION}: {len(layers) - len(forms)} styles, {len(forms)} forms, "
+        f"{len(themes)} themes"
+    )
     sys.stdout.flush()
     # QGIS may crash while Python tears its objects down.
     os._exit(0)

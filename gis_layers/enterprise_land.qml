@@ -553,6 +553,9 @@
               <Option type="Map">
                 <Option type="QString" name="依据互相矛盾" value="contradicted"/>
               </Option>
+              <Option type="Map">
+                <Option type="QString" name="决定的依据已变化" value="evidence_changed"/>
+              </Option>
             </Option>
           </Option>
         </config>

@@ -790,8 +790,18 @@
               <Option type="Map">
                 <Option type="QString" name="依据互相矛盾" value="contradicted"/>
               </Option>
+              <Option type="Map">
+                <Option type="QString" name="决定的依据已变化" value="evidence_changed"/>
+              </Option>
             </Option>
           </Option>
+        </config>
+      </editWidget>
+    </field>
+    <field name="rank" configurationFlags="None">
+      <editWidget type="">
+        <config>
+          <Option/>
         </config>
       </editWidget>
     </field>
@@ -816,6 +826,34 @@
         </config>
       </editWidget>
     </field>
+    <field name="evidence" configurationFlags="None">
+      <editWidget type="">
+        <config>
+          <Option/>
+        </config>
+      </editWidget>
+    </field>
+    <field name="missing" configurationFlags="None">
+      <editWidget type="">
+        <config>
+          <Option/>
+        </config>
+      </editWidget>
+    </field>
+    <field name="address" configurationFlags="None">
+      <editWidget type="">
+        <config>
+          <Option/>
+        </config>
+      </editWidget>
+    </field>
+    <field name="location" configurationFlags="None">
+      <editWidget type="">
+        <config>
+          <Option/>
+        </config>
+      </editWidget>
+    </field>
     <field name="township_code" configurationFlags="None">
       <editWidget type="">
         <config>
@@ -832,10 +870,15 @@
     <alias name="用地关系" field="role" index="4"/>
     <alias name="关联环节" field="stage" index="5"/>
     <alias name="关联依据" field="reason" index="6"/>
-    <alias name="可信度" field="score" index="7"/>
-    <alias name="次优可信度" field="runner_up_score" index="8"/>
-    <alias name="待核实问题" field="question" index="9"/>
-    <alias name="镇街代码" field="township_code" index="10"/>
+    <alias name="候选次序" field="rank" index="7"/>
+    <alias name="可信度" field="score" index="8"/>
+    <alias name="次优可信度" field="runner_up_score" index="9"/>
+    <alias name="待核实问题" field="question" index="10"/>
+    <alias name="依据" field="evidence" index="11"/>
+    <alias name="企业缺少的信息" field="missing" index="12"/>
+    <alias name="企业地址" field="address" index="13"/>
+    <alias name="宗地坐落" field="location" index="14"/>
+    <alias name="镇街代码" field="township_code" index="15"/>
   </aliases>
   <defaults>
     <default expression="" field="fid" applyOnUpdate="0"/>
@@ -845,9 +888,14 @@
     <default expression="" field="role" applyOnUpdate="0"/>
     <default expression="" field="stage" applyOnUpdate="0"/>
     <default expression="" field="reason" applyOnUpdate="0"/>
+    <default expression="" field="rank" applyOnUpdate="0"/>
     <default expression="" field="score" applyOnUpdate="0"/>
     <default expression="" field="runner_up_score" applyOnUpdate="0"/>
     <default expression="" field="question" applyOnUpdate="0"/>
+    <default expression="" field="evidence" applyOnUpdate="0"/>
+    <default expression="" field="missing" applyOnUpdate="0"/>
+    <default expression="" field="address" applyOnUpdate="0"/>
+    <default expression="" field="location" applyOnUpdate="0"/>
     <default expression="" field="township_code" applyOnUpdate="0"/>
   </defaults>
   <constraints>
@@ -858,9 +906,14 @@
     <constraint unique_strength="0" exp_strength="0" field="role" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="stage" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="reason" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="rank" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="score" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="runner_up_score" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="question" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="evidence" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="missing" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="address" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="location" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="township_code" notnull_strength="0" constraints="0"/>
   </constraints>
   <constraintExpressions>
@@ -871,9 +924,14 @@
     <constraint desc="" field="role" exp=""/>
     <constraint desc="" field="stage" exp=""/>
     <constraint desc="" field="reason" exp=""/>
+    <constraint desc="" field="rank" exp=""/>
     <constraint desc="" field="score" exp=""/>
     <constraint desc="" field="runner_up_score" exp=""/>
     <constraint desc="" field="question" exp=""/>
+    <constraint desc="" field="evidence" exp=""/>
+    <constraint desc="" field="missing" exp=""/>
+    <constraint desc="" field="address" exp=""/>
+    <constraint desc="" field="location" exp=""/>
     <constraint desc="" field="township_code" exp=""/>
   </constraintExpressions>
   <expressionfields/>
@@ -898,6 +956,6 @@
   <dataDefinedFieldProperties/>
   <widgets/>
   <previewExpression>"enterprise_name"</previewExpression>
-  <mapTip>&lt;b>[% @layer_name %]&lt;/b>&lt;table>&lt;tr>&lt;td>企业代码&lt;/td>&lt;td>[% represent_value("enterprise_code") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>企业名称&lt;/td>&lt;td>[% represent_value("enterprise_name") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>候选宗地代码&lt;/td>&lt;td>[% represent_value("parcel_code") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>用地关系&lt;/td>&lt;td>[% represent_value("role") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>关联环节&lt;/td>&lt;td>[% represent_value("stage") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>关联依据&lt;/td>&lt;td>[% represent_value("reason") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>可信度&lt;/td>&lt;td>[% represent_value("score") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>次优可信度&lt;/td>&lt;td>[% represent_value("runner_up_score") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>待核实问题&lt;/td>&lt;td>[% represent_value("question") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>镇街代码&lt;/td>&lt;td>[% represent_value("township_code") %]&lt;/td>&lt;/tr>&lt;/table></mapTip>
+  <mapTip>&lt;b>[% @layer_name %]&lt;/b>&lt;table>&lt;tr>&lt;td>企业代码&lt;/td>&lt;td>[% represent_value("enterprise_code") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>企业名称&lt;/td>&lt;td>[% represent_value("enterprise_name") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>候选宗地代码&lt;/td>&lt;td>[% represent_value("parcel_code") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>用地关系&lt;/td>&lt;td>[% represent_value("role") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>关联环节&lt;/td>&lt;td>[% represent_value("stage") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>关联依据&lt;/td>&lt;td>[% represent_value("reason") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>候选次序&lt;/td>&lt;td>[% represent_value("rank") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>可信度&lt;/td>&lt;td>[% represent_value("score") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>次优可信度&lt;/td>&lt;td>[% represent_value("runner_up_score") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>待核实问题&lt;/td>&lt;td>[% represent_value("question") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>依据&lt;/td>&lt;td>[% represent_value("evidence") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>企业缺少的信息&lt;/td>&lt;td>[% represent_value("missing") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>企业地址&lt;/td>&lt;td>[% represent_value("address") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>宗地坐落&lt;/td>&lt;td>[% represent_value("location") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>镇街代码&lt;/td>&lt;td>[% represent_value("township_code") %]&lt;/td>&lt;/tr>&lt;/table></mapTip>
   <layerGeometryType>2</layerGeometryType>
 </qgis>

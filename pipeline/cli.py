@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from pipeline.history import Moment
+    from pipeline.review.decide import Kind, Role
     from pipeline.settings import Settings
 
 P = ParamSpec("P")
@@ -49,11 +50,24 @@ office_app = typer.Typer(
     help="数据提供单位：应报、核对、答复 The offices that give the data.", no_args_is_help=True
 )
 app.add_typer(office_app, name="office")
+review_app = typer.Typer(help="核实关联 Links that wait for a person.", no_args_is_help=True)
+app.add_typer(review_app, name="review")
 
 Workspace = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="工作区文件夹 Folder of the county.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON Print JSON.")]
+Why = Annotated[str, typer.Option("--reason", help="理由 Why.")]
+Author = Annotated[
+    str | None, typer.Option("--author", help="经办人 Who answers for it; you by default.")
+]
+OfTownship = Annotated[
+    str | None, typer.Option("--township", help="镇街代码 Code of one township.")
+]
+EnterpriseKey = Annotated[
+    str, typer.Argument(metavar="ENTERPRISE", help="企业代码、信用代码或名称 Code or unique name.")
+]
+ParcelCode = Annotated[str, typer.Argument(metavar="PARCEL", help="宗地代码 Parcel code.")]
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", help="业务日期 Business date, YYYY-MM-DD; today by default."),
@@ -845,6 +859,212 @@ def office_answer(
         _print_json(taken)
         return
     _say([("office.taken", dict(taken))])
+
+
+@review_app.command("list")
+@_guarded
+def review_list(
+    workspace: Workspace = None,
+    township: OfTownship = None,
+    is_all: Annotated[
+        bool,
+        typer.Option("--all", help="包括没有线索的企业 Also enterprises that nothing places."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """待核实的企业和候选宗地。 Enterprises that wait for a decision, with their candidates.
+
+    Example: diqi review list --township 330299001 -w mycounty
+    """
+    from pipeline.review.queue import case_lines, read_cases
+
+    with _shown(_settings(workspace), None, None) as (connection, _):
+        cases = read_cases(connection, township=township, with_unknown=is_all)
+    if as_json:
+        _print_json(cases)
+    else:
+        sys.stdout.write("\n".join(case_lines(cases)) + "\n")
+
+
+@review_app.command("show")
+@_guarded
+def review_show(
+    enterprise: EnterpriseKey,
+    workspace: Workspace = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="地图 PNG; default out/review/<enterprise>.png.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """名录和土地两边的情况、依据、以前的决定和地图。 Both sides, the evidence, earlier decisions, a map.
+
+    Example: diqi review show 91330299MA9T00340Y -w mycounty
+    """
+    from pipeline.review.sides import both_sides, draw_sides, file_name, sides_text
+
+    settings = _settings(workspace)
+    with _shown(settings, None, None) as (connection, _):
+        story = both_sides(connection, enterprise)
+        name = f"{file_name(story['key'])}.png"
+        path = picture or settings.workspace / "out" / "review" / name
+        is_drawn = draw_sides(connection, story, path)
+    if as_json:
+        _print_json({**story, "picture": str(path) if is_drawn else None})
+        return
+    sys.stdout.write(sides_text(story) + "\n")
+    _say([] if is_drawn else [("review.no_picture", {})])
+    if is_drawn:
+        console.print(f"picture: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+@review_app.command("accept")
+@_guarded
+def review_accept(
+    enterprise: EnterpriseKey,
+    parcel: ParcelCode,
+    reason: Why,
+    role: Annotated[
+        Literal["owner", "tenant", "sub_tenant", "operator"] | None,
+        typer.Option(help="用地关系 Role; by default what the evidence says."),
+    ] = None,
+    author: Author = None,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """确认企业使用某宗地：候选的，或另一宗。 The enterprise uses this parcel, a candidate or another one.
+
+    Example: diqi review accept 91330299MA9T00340Y 330299001001GB00026 --reason "seen on site" --author Li
+    """
+    _decide(
+        workspace, "accept_link", enterprise, parcel, reason, author, role=role, as_json=as_json
+    )
+
+
+@review_app.command("reject")
+@_guarded
+def review_reject(
+    enterprise: EnterpriseKey,
+    parcel: ParcelCode,
+    reason: Why,
+    author: Author = None,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """企业不使用某宗地。 The enterprise does not use this parcel.
+
+    Example: diqi review reject 91330299MA9T00340Y 330299001001GB00027 --reason "only a corner" --author Li
+    """
+    _decide(workspace, "reject_link", enterprise, parcel, reason, author, as_json=as_json)
+
+
+@review_app.command("not-here")
+@_guarded
+def review_not_here(
+    enterprise: EnterpriseKey,
+    reason: Why,
+    off_site: Annotated[
+        bool, typer.Option("--off-site", help="已外迁或在县外 No land in the county (default).")
+    ] = False,
+    no_premises: Annotated[
+        bool,
+        typer.Option("--no-industrial-premises", help="无工业用房 Here, on no industrial land."),
+    ] = False,
+    author: Author = None,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """企业不在本县，或无工业用房。 The enterprise has no land here, or none that is industrial.
+
+    Example: diqi review not-here 91330299MA9T00340Y --no-industrial-premises --reason "an office" --author Li
+    """
+    if off_site and no_premises:
+        raise UsageError("review.one_of_two")
+    kind: Kind = "no_industrial_premises" if no_premises else "off_site"
+    _decide(workspace, kind, enterprise, None, reason, author, as_json=as_json)
+
+
+def _decide(
+    workspace: Path | None,
+    kind: Kind,
+    enterprise: str,
+    parcel: str | None,
+    reason: str,
+    author: str | None,
+    *,
+    as_json: bool,
+    role: Role | None = None,
+) -> None:
+    from pipeline.review.decide import decide, decision_messages
+    from pipeline.run import user_name
+    from pipeline.workspace import open_database
+
+    engine = open_database(_settings(workspace))
+    who = user_name() if author is None else author
+    entered = decide(engine, kind, enterprise, parcel, reason=reason, author=who, role=role)
+    if as_json:
+        _print_json(entered)
+    else:
+        _say(decision_messages(entered))
+
+
+@review_app.command("export")
+@_guarded
+def review_export(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="文件夹 Folder; default out/review.")
+    ] = None,
+    workspace: Workspace = None,
+    township: OfTownship = None,
+    as_json: AsJson = False,
+) -> None:
+    """每个镇街一份待核实表。 One workbook per township, to be filled in.
+
+    Example: diqi review export -w mycounty
+    """
+    from pipeline.review.sheets import export_sheets
+
+    settings = _settings(workspace)
+    with _shown(settings, None, None) as (connection, _):
+        paths = export_sheets(connection, folder or settings.workspace / "out" / "review", township)
+    if as_json:
+        _print_json([str(path) for path in paths])
+        return
+    _say([] if paths else [("review.nothing_waits", {})])
+    for path in paths:
+        console.print(f"sheet: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+@review_app.command("import")
+@_guarded
+def review_import(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="交回的表 Workbooks that came back.")
+    ],
+    workspace: Workspace = None,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="依据已变也采用 Take lines whose evidence has changed, too."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """登记交回的待核实表；有一格填错则一行也不采用。 Enter what came back; nothing while a cell is wrong.
+
+    Example: diqi review import out/review/待核实_330299001_青云镇.xlsx -w mycounty
+    """
+    from pipeline.review.sheets import import_sheets
+    from pipeline.workspace import open_database
+
+    taken = import_sheets(open_database(_settings(workspace)), files, anyway=anyway)
+    for code, params in taken.problems:
+        for line in both(code, params):
+            log.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
+    if taken.problems:
+        raise UsageError("review.nothing_taken", count=len(taken.problems))
+    if as_json:
+        _print_json({**taken.counts, "decisions": taken.acts, "left_out": taken.changed})
+        return
+    _say(taken.changed)
+    _say([("review.taken", dict(taken.counts))])
 
 
 @server_app.command("start")

@@ -107,14 +107,14 @@ def run(
     Errors: every DiqiError of docs/sources.md, Design 6; the last good layers are then untouched.
     """
     contracts = contracts_of(settings)
-    passes = None if accept is None else Accepted(by or _user(), accept)
+    passes = None if accept is None else Accepted(by or user_name(), accept)
     plan = _Plan(
         settings, contracts, as_of, is_full, is_dry, passes, watch, load_watch, draft=draft
     )
     return _run(engine, plan)
 
 
-def _user() -> str:
+def user_name() -> str:
     """Who is at the keyboard; a service may have no name."""
     try:
         return getpass.getuser()
@@ -149,7 +149,7 @@ def rollback(
         as_of,
         is_full=False,
         is_dry=is_dry,
-        accept=Accepted(_user(), f"rollback {run_id}"),
+        accept=Accepted(user_name(), f"rollback {run_id}"),
         watch=watch,
         load_watch=lambda _file, _rows, _total: None,
         rollback_to=run_id,

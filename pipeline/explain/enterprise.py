@@ -24,7 +24,7 @@ def enterprise_story(book: Book, key: str) -> Story:
     Errors: UsageError explain.not_found, explain.not_unique.
     Source: docs/sources.md, Design 5, invariant 5 and 10.
     """
-    code = _find(book, key)
+    code = find_enterprise(book, key)
     enterprise = book.table("core.enterprise")
     versions = book.records("enterprise", enterprise.c.enterprise_code == code)
     link, allocation = book.table("derived.link"), book.table("derived.allocation")
@@ -52,8 +52,15 @@ def enterprise_story(book: Book, key: str) -> Story:
     }
 
 
-def _find(book: Book, key: str) -> str:
-    """The code of the enterprise that a key names, first among those in force."""
+def find_enterprise(book: Book, key: str) -> str:
+    """The code of the enterprise that a key names, first among those in force.
+
+    Shape:  code, credit code or unique name in; its code out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: UsageError explain.not_found, explain.not_unique.
+    Source: core.enterprise.
+    """
     enterprise = book.table("core.enterprise").c
     for column in (enterprise.enterprise_code, enterprise.credit_code, enterprise.name):
         for condition in (enterprise.to_run.is_(None), enterprise.to_run.is_not(None)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,65 @@ _POINT = 2
 
 _Boxes = npt.NDArray[np.float64]
 _Shapes = npt.NDArray[np.object_]
+_Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Shapes that are drawn alike; labels stand on them, where there are any. No fill: outlines alone."""
+
+    shapes: _Shapes
+    fill: _Colour | None
+    line: _Colour
+    width: int = 1
+    labels: Sequence[str] = ()
+
+
+def draw_map(path: Path, frame: _Boxes, groups: Sequence[Drawn], caption: str) -> None:
+    """Draw several kinds of shapes into a PNG, the first at the bottom, with a scale.
+
+    Shape:  boxes that must be in view, (n, 4), at least one, and the shapes by kind in; one file out, written
+            whole or not at all. What reaches beyond the view is cut.
+    Units:  metres.
+    CRS:    the county's; north is up.
+    Errors: OSError where the file cannot be written.
+    Source: none.
+    """
+    image = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
+    pen = ImageDraw.Draw(image)
+    font = ImageFont.load_default(12)
+    placed = _Frame(frame)
+    for group in groups:
+        _draw_shapes(pen, placed, group.shapes, group.fill, group.line, group.width)
+    for group in groups:
+        points = shapely.point_on_surface(group.shapes[: len(group.labels)])
+        for label, (x, y) in zip(
+            group.labels, placed(shapely.get_coordinates(points)).tolist(), strict=True
+        ):
+            pen.text(
+                (x, y - 11),
+                label,
+                fill=_TEXT,
+                font=font,
+                anchor="mm",
+                stroke_width=2,
+                stroke_fill=_PAPER,
+            )
+    _blank_margins(pen)
+    _draw_scale(pen, placed, font)
+    _finish(path, image, pen, font, caption)
+
+
+def _blank_margins(pen: ImageDraw.ImageDraw) -> None:
+    """Take away what was drawn beyond the view."""
+    low = _HEIGHT - _MARGIN - _FOOT
+    for box in (
+        (0, 0, _WIDTH, _MARGIN),
+        (0, 0, _MARGIN, _HEIGHT),
+        (_WIDTH - _MARGIN, 0, _WIDTH, _HEIGHT),
+        (0, low, _WIDTH, _HEIGHT),
+    ):
+        pen.rectangle(box, fill=_PAPER)
 
 
 def draw_layer(path: Path, boxes: _Boxes, shapes: _Shapes | None, caption: str) -> None:
@@ -39,8 +100,19 @@ def draw_layer(path: Path, boxes: _Boxes, shapes: _Shapes | None, caption: str) 
         if shapes is None:
             _draw_boxes(pen, frame, boxes)
         else:
-            _draw_shapes(pen, frame, shapes)
+            _draw_shapes(pen, frame, shapes, _FILL, _LINE, 1)
         _draw_scale(pen, frame, font)
+    _finish(path, image, pen, font, caption)
+
+
+def _finish(
+    path: Path,
+    image: Image.Image,
+    pen: ImageDraw.ImageDraw,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    caption: str,
+) -> None:
+    """Draw the border and the caption, and write the file."""
     pen.rectangle(
         (_MARGIN, _MARGIN, _WIDTH - _MARGIN, _HEIGHT - _MARGIN - _FOOT), outline=_FRAME, width=1
     )
@@ -80,14 +152,22 @@ def _draw_boxes(pen: ImageDraw.ImageDraw, frame: _Frame, boxes: _Boxes) -> None:
         pen.rectangle(box, fill=_FILL, outline=_LINE)
 
 
-def _draw_shapes(pen: ImageDraw.ImageDraw, frame: _Frame, shapes: _Shapes) -> None:
+def _draw_shapes(
+    pen: ImageDraw.ImageDraw,
+    frame: _Frame,
+    shapes: _Shapes,
+    colour: _Colour | None,
+    line: _Colour,
+    width: int,
+) -> None:
     is_point = shapely.get_type_id(shapes) == 0
     for x, y in frame(shapely.get_coordinates(shapes[is_point])).tolist():
-        pen.ellipse((x - _POINT, y - _POINT, x + _POINT, y + _POINT), fill=_LINE)
+        size = _POINT * width
+        pen.ellipse((x - size, y - size, x + size, y + size), fill=line)
     polygons = shapely.get_parts(shapely.get_parts(shapes[~is_point]))
     outer = shapely.get_exterior_ring(polygons)
     holes = shapely.get_rings(polygons)
-    for rings, fill in ((outer, _FILL), (holes, None)):
+    for rings, fill in ((outer, colour), (holes, None)):
         points, owner = shapely.get_coordinates(rings, return_index=True)
         placed = frame(points)
         for ring in np.split(placed, np.flatnonzero(np.diff(owner)) + 1):
@@ -95,7 +175,7 @@ def _draw_shapes(pen: ImageDraw.ImageDraw, frame: _Frame, shapes: _Shapes) -> No
             if fill is not None and len(flat) > 2:
                 pen.polygon(flat, fill=fill)
             elif len(flat) > 1:
-                pen.line(flat, fill=_LINE, width=1)
+                pen.line(flat, fill=line, width=width)
 
 
 def _draw_scale(

@@ -19,8 +19,8 @@ Extent = tuple[float, float, float, float]
 
 SERVICE: Final = "diqi"
 GEOPACKAGE: Final = "diqi.gpkg"
-# The table that reviewers fill in.
-_FORM: Final = "correction"
+# The tables that reviewers fill in, and their keys.
+_FORMS: Final = {"correction": "correction_id", "decision": "decision_id"}
 _FIRST_VIEW: Final = ("parcel", "township_coverage")
 # The oldest date a zip archive can hold.
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
@@ -31,9 +31,9 @@ def write_projects(
 ) -> list[Path]:
     """Write ``diqi.qgz`` (service ``diqi``) and ``diqi-gpkg.qgz`` (the GeoPackage beside it).
 
-    ``diqi-review.qgz`` is the first with the table of corrections, for those who may fill it in: QGIS
-    asks whoever may not read a table what to do about it. None holds a host, a user, a password or an absolute path. The same input gives the same
-    bytes.
+    ``diqi-review.qgz`` is the first with the tables of corrections and decisions, for those who may fill
+    them in: QGIS asks whoever may not read a table what to do about it. None holds a host, a user, a
+    password or an absolute path. The same input gives the same bytes.
 
     Shape:  the county's CRS, a title, the folder and, where known, xmin, ymin, xmax, ymax of the
             first view in; the three files out.
@@ -50,15 +50,16 @@ def write_projects(
         ("diqi-gpkg", "ogr", False),
         ("diqi-review", "postgres", True),
     )
-    for name, provider, has_form in kinds:
+    for name, provider, has_forms in kinds:
         content = frame.replace("@PROVIDER@", provider)
         for layer in read_layers().values():
             source = _service_source(layer, srid) if provider == "postgres" else _file_source(layer)
             content = content.replace(f"@SOURCE:{layer.name}@", _xml(source))
-        if has_form:
-            content = content.replace(f"@SOURCE:{_FORM}@", _xml(_form_source()))
-        else:
-            content = _without_form(content)
+        for form, key in _FORMS.items():
+            if has_forms:
+                content = content.replace(f"@SOURCE:{form}@", _xml(_form_source(form, key)))
+            else:
+                content = _without_form(content, form)
         path = out_dir / f"{name}.qgz"
         with whole_file(path) as part:
             _write_zip(part, f"{name}.qgs", content)
@@ -125,17 +126,17 @@ def _service_source(layer: Layer, srid: int) -> str:
     )
 
 
-def _form_source() -> str:
-    """Return the source of the table of corrections."""
+def _form_source(form: str, key: str) -> str:
+    """Return the source of a table that is filled in."""
     return (
-        f"service='{SERVICE}' key='correction_id' estimatedmetadata=true checkPrimaryKeyUnicity='0' "
-        f'table="core"."{_FORM}"'
+        f"service='{SERVICE}' key='{key}' estimatedmetadata=true checkPrimaryKeyUnicity='0' "
+        f'table="core"."{form}"'
     )
 
 
-def _without_form(content: str) -> str:
-    """Take the table of corrections out of a project."""
-    own = f"diqi_{_FORM}"
+def _without_form(content: str, form: str) -> str:
+    """Take a table that is filled in, and what relates to it, out of a project."""
+    own = f"diqi_{form}"
     content = re.sub(
         rf'\s*<layer-tree-layer\b[^>]*\bid="{own}"[^>]*>.*?</layer-tree-layer>',
         "",
@@ -144,6 +145,12 @@ def _without_form(content: str) -> str:
     )
     content = re.sub(
         rf"\s*<maplayer\b(?:(?!</maplayer>).)*?<id>{own}</id>.*?</maplayer>",
+        "",
+        content,
+        flags=re.DOTALL,
+    )
+    content = re.sub(
+        rf'\s*<relation\b[^>]*\breferencingLayer="{own}"[^>]*>.*?</relation>',
         "",
         content,
         flags=re.DOTALL,

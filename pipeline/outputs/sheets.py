@@ -143,13 +143,13 @@ def _fill(
 ) -> None:
     sheet.title = form.sheet
     for column, words in enumerate((title, *about), start=1):
-        _write(sheet, 1, column, words).font = Font(bold=column == 1)
+        write_cell(sheet, 1, column, words).font = Font(bold=column == 1)
     for column, heading in enumerate(form.columns.values(), start=1):
-        cell = _write(sheet, 2, column, heading)
+        cell = write_cell(sheet, 2, column, heading)
         cell.font, cell.fill = Font(bold=True), _HEAD
     for number, row in enumerate(rows, start=3):
         for column, name in enumerate(form.columns, start=1):
-            cell = _write(sheet, number, column, row.get(name))
+            cell = write_cell(sheet, number, column, row.get(name))
             cell.alignment = Alignment(wrap_text=True, vertical="top")
             if name in form.to_fill_in:
                 cell.fill = _TO_FILL_IN
@@ -168,8 +168,15 @@ def _fill(
     sheet.freeze_panes = "A3"
 
 
-def _write(sheet: Worksheet, row: int, column: int, value: object) -> Cell:
-    """Write a value as what it is; a text that begins like a formula stays a text."""
+def write_cell(sheet: Worksheet, row: int, column: int, value: object) -> Cell:
+    """Write a value as what it is; a text that begins like a formula stays a text.
+
+    Shape:  a sheet, row and column from 1 on, and a value in; the cell out.
+    Units:  none.
+    CRS:    none.
+    Errors: none.
+    Source: docs/how-to-work-with-offices.md, section 5.
+    """
     cell = sheet.cell(row, column)
     assert isinstance(cell, Cell)  # noqa: S101 - nothing is merged here
     cell.value = value if isinstance(value, int) or value is None else cell_text(str(value))

@@ -544,6 +544,7 @@ STEPS: tuple[Step, ...] = (
         reads=(
             "ops.delivery",
             "ops.issue",
+            "core.decision",
             "core.area",
             "core.enterprise",
             "core.parcel",
@@ -556,6 +557,8 @@ STEPS: tuple[Step, ...] = (
             "derived.parcel_topology",
             "derived.footprint_topology",
             "derived.link",
+            "derived.link_candidate",
+            "derived.stale_decision",
             "derived.seat",
             "derived.allocation",
             "derived.unit",
@@ -585,8 +588,16 @@ STEPS: tuple[Step, ...] = (
             Output("layers.data_issue", key=("issue_key",), rows=publish_layers.data_issue_rows),
         ),
         settings={"base_codes": "coverage.base_codes"},
-        code=("pipeline.steps.publish_layers", "pipeline.messages"),
-        files=(("config", "messages", "steps.zh.toml"), ("config", "messages", "steps.en.toml")),
+        code=(
+            "pipeline.steps.publish_layers",
+            "pipeline.messages",
+            "pipeline.outputs.questions",
+        ),
+        files=tuple(
+            ("config", "messages", f"{name}.{language}.toml")
+            for name in ("steps", "review", "explain")
+            for language in ("zh", "en")
+        ),
         folder=("sql", "layers"),
     ),
 )

@@ -14,43 +14,28 @@ from sqlalchemy import Connection, text
 
 from pipeline._paths import data_path
 from pipeline.messages import both
+from pipeline.outputs.questions import lacking, lines_of, question
 
-# Reasons with a question of their own; others are asked by their stage.
-_ASKED_BY_REASON = frozenset(
-    {
-        "successor_unclear",
-        "name_alone",
-        "name_not_unique",
-        "address_not_unique",
-        "address_road",
-        "address_park",
-        "point_tied",
-        "parent_company",
-        "code_and_name_differ",
-        "contradicted",
-    }
-)
+# Columns of sql/layers/review_queue.sql from which sentences are made.
+_FOR_WORDS = ["named_code", "kind", "decided_on", "come", "gone", "pieces", "lacking"]
 
 
 def review_queue_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
     """Rows of layers.review_queue in scope.
 
-    Shape:  one row per enterprise, parcel and role whose link is in review.
+    Shape:  one row per enterprise, parcel and role whose link is in review, and one per decision whose
+            evidence has changed.
     Units:  scores 0..1.
     CRS:    geom is hex EWKB in the county's CRS.
     Errors: none.
-    Source: sql/layers/review_queue.sql.
+    Source: sql/layers/review_queue.sql; words by pipeline.outputs.questions.
     """
     frame = _read(connection, "review_queue.sql", parameters)
-    questions = [
-        both(
-            f"review.{row['reason' if row['reason'] in _ASKED_BY_REASON else 'stage']}",
-            {str(name): value for name, value in row.items()},
-        )
-        for row in frame.to_dict("records")
-    ]
-    frame["question"] = [f"{zh} / {en}" for zh, en in questions]
-    return frame.drop(columns=["address", "location", "named_code"])
+    rows = [{str(name): row[name] for name in row} for row in frame.to_dict("records")]
+    frame["question"] = [question(row) for row in rows]
+    frame["evidence"] = ["\n".join(lines_of(row["pieces"])) for row in rows]
+    frame["missing"] = [lacking(row["lacking"] or [])[0] or None for row in rows]
+    return frame.drop(columns=_FOR_WORDS)
 
 
 def data_issue_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:

@@ -13,7 +13,8 @@ FROM (
       (SELECT count(*) FROM layers.industrial_patch)),
     ('township_coverage', (SELECT count(*) FROM derived.township_coverage),
       (SELECT count(*) FROM layers.township_coverage)),
-    ('review_queue', (SELECT count(*) FROM derived.link AS l WHERE l.status = 'review'),
+    ('review_queue', (SELECT count(*) FROM derived.link AS l WHERE l.status = 'review')
+      + (SELECT count(*) FROM derived.stale_decision),
       (SELECT count(*) FROM layers.review_queue))
 ) AS v (layer, expected, found)
 WHERE v.expected <> v.found

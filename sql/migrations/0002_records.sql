@@ -646,6 +646,77 @@ CREATE TRIGGER correction_by_hand
 BEFORE INSERT ON core.correction
 FOR EACH ROW EXECUTE FUNCTION core.check_correction();
 
+-- A decision that is entered by hand, in QGIS or by SQL: the table says at once what cannot be one. What is
+-- said of an enterprise as a whole names no parcel, whatever a form filled in.
+CREATE FUNCTION core.check_decision()
+RETURNS trigger
+LANGUAGE plpgsql
+-- whoever may decide need not be able to read the records
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  NEW.kind := btrim(NEW.kind);
+  NEW.enterprise_code := nullif(btrim(NEW.enterprise_code), '');
+  NEW.parcel_code := nullif(btrim(NEW.parcel_code), '');
+  NEW.role := nullif(btrim(NEW.role), '');
+  NEW.reason := nullif(btrim(NEW.reason), '');
+  NEW.author := coalesce(nullif(btrim(NEW.author), ''), session_user);
+  NEW.entered_at := clock_timestamp();
+  -- what was known is for the database to say
+  NEW.evidence := NULL;
+  IF coalesce(NEW.kind, '') NOT IN ('accept_link', 'reject_link', 'no_industrial_premises', 'off_site') THEN
+    RAISE EXCEPTION '决定类型 % 不在选项内。 There is no kind of decision %.', NEW.kind, NEW.kind;
+  END IF;
+  IF NEW.kind IN ('no_industrial_premises', 'off_site') THEN
+    NEW.parcel_code := NULL;
+    NEW.role := NULL;
+  END IF;
+  IF NEW.enterprise_code IS NULL OR NOT EXISTS (
+      SELECT 1 FROM core.enterprise AS e WHERE e.enterprise_code = NEW.enterprise_code AND e.to_run IS NULL) THEN
+    RAISE EXCEPTION '名录中没有现行的企业 %。 No enterprise % is in force.', NEW.enterprise_code, NEW.enterprise_code;
+  END IF;
+  IF NEW.kind IN ('accept_link', 'reject_link') AND NEW.parcel_code IS NULL THEN
+    RAISE EXCEPTION '请填写宗地代码。 The decision needs a parcel code.';
+  END IF;
+  IF NEW.parcel_code IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = NEW.parcel_code) THEN
+    RAISE EXCEPTION '宗地库中没有宗地 %。 There is no parcel %.', NEW.parcel_code, NEW.parcel_code;
+  END IF;
+  IF NEW.role NOT IN ('owner', 'tenant', 'sub_tenant', 'operator') THEN
+    RAISE EXCEPTION '用地关系 % 不在选项内。 There is no role %.', NEW.role, NEW.role;
+  END IF;
+  IF NEW.reason IS NULL THEN
+    RAISE EXCEPTION '请填写理由。 The decision needs a reason.';
+  END IF;
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION core.check_decision() IS 'Completes and checks a decision that is entered by hand';
+-- With every decision stands what was known when it was made: it lasts until that changes.
+CREATE FUNCTION core.remember_evidence()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  NEW.evidence := coalesce(NEW.evidence, derived.evidence_of(NEW.enterprise_code));
+  NEW.evidence_hash := md5(CAST(NEW.evidence AS text));
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION core.remember_evidence() IS 'Keeps what was known of the enterprise with a decision on it';
+-- The program has looked at its rows itself, and may name what comes later. Triggers fire in the order of
+-- their names.
+CREATE TRIGGER decision_a_by_hand
+BEFORE INSERT ON core.decision
+FOR EACH ROW WHEN (NOT pg_catalog.has_table_privilege(current_user, 'core.decision', 'TRUNCATE'))
+EXECUTE FUNCTION core.check_decision();
+CREATE TRIGGER decision_b_evidence
+BEFORE INSERT ON core.decision
+FOR EACH ROW EXECUTE FUNCTION core.remember_evidence();
+
 -- Corrections entered by hand that turned out to be none when the contracts were asked.
 CREATE TABLE ops.refused_correction (
   correction_id bigint PRIMARY KEY,

@@ -155,7 +155,8 @@ def test_project_opens_and_draws(answer, counts, project):
     assert found["title"] == "云河县地企融合"
     assert found["crs"] == "EPSG:4549"
     assert set(found["layers"]) == set(LAYERS)
-    assert found["forms"] == (["correction"] if project == "diqi-review.qgz" else [])
+    forms = ["correction", "decision"] if project == "diqi-review.qgz" else []
+    assert sorted(found["forms"]) == forms
     for name, layer in found["layers"].items():
         check_layer(name, layer, counts[name])
     assert len(found["themes"]) == 6
@@ -267,3 +268,69 @@ def test_corrections_are_filled_in_in_qgis(has_qgis, reviewer, tmp_path):
             {"c": parcel},
         ).scalar_one()
     assert area == 6100
+
+
+def test_questions_are_decided_in_qgis(has_qgis, reviewer, tmp_path):
+    """In the sub-form of a question, with the rights of a reviewer: the database fills in the rest."""
+    township, login = reviewer
+    write_projects(4549, "云河县地企融合", tmp_path)
+    service = tmp_path / "pg_service.conf"
+    service.write_text("\n".join(["[diqi]", *(f"{k}={v}" for k, v in login.items() if v)]) + "\n")
+    rows = [
+        {"reason": "现场核实"},
+        {"kind": "reject_link", "parcel_code": official_code("P01"), "reason": "不是它"},
+        {"enterprise_code": "nobody", "reason": "?"},
+        {},
+    ]
+    request = tmp_path / "rows.json"
+    request.write_text(json.dumps(rows), encoding="utf-8")
+    probe = PROBE.with_name("decision_probe.py")
+    done = run_qgis(
+        probe, tmp_path / "diqi-review.qgz", request, PGSERVICEFILE=str(service), HOME=str(tmp_path)
+    )
+    assert done.stdout.strip(), done.stderr[-2000:]
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    assert answer["valid"], done.stderr[-1500:]
+    assert answer["relation"]
+    assert answer["of"] == ["diqi_review_queue_decision"]
+    # below a question that nobody may change stand lines that may be added
+    shown = {"relation": "diqi_review_queue_decision", "can_edit": True}
+    assert answer["sub_forms"] == [shown]
+    assert answer["read_only"] == [False, True]
+    assert answer["aliases"]["reason"] == "理由"
+    assert [answer["widgets"][name] for name in ("kind", "role", "evidence")] == [
+        "ValueMap",
+        "ValueMap",
+        "Hidden",
+    ]
+    assert [row["saved"] for row in answer["rows"]] == [True, True, False, False], answer
+    assert "没有现行的企业 nobody" in answer["rows"][2]["said"]
+    # enterprise, parcel and kind of the first came from the question above it
+    question, author = answer["question"], answer["sub_form"][0]["author"]
+    assert answer["sub_form"] == [
+        {"kind": "accept_link", **question, "author": author},
+        {
+            "kind": "reject_link",
+            "enterprise_code": question["enterprise_code"],
+            "parcel_code": official_code("P01"),
+            "author": author,
+        },
+    ]
+    with township.engine.connect() as connection:
+        entered = connection.execute(
+            text(
+                "SELECT author = session_user, evidence = derived.evidence_of(enterprise_code),"
+                " evidence_hash = md5(evidence::text) FROM core.decision"
+            )
+        ).all()
+    assert [tuple(row) for row in entered] == [(True, True, True)] * 2
+    township.run(SECOND_NIGHT)
+    with township.engine.connect() as connection:
+        status = connection.execute(
+            text(
+                "SELECT status FROM derived.link"
+                " WHERE enterprise_code = :enterprise_code AND parcel_code = :parcel_code"
+            ),
+            question,
+        ).scalar_one()
+    assert status == "accepted"

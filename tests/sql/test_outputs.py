@@ -410,12 +410,17 @@ def test_projects_hold_no_secrets_and_no_place(filled, tmp_path):
         else:
             assert sources["diqi_parcel"] == "./diqi.gpkg|layername=parcel"
         if path.name == "diqi-review.qgz":
-            assert [form.findtext("id") for form in forms] == ["diqi_correction"]
-            assert 'table="core"."correction"' in sources["diqi_correction"]
+            assert [form.findtext("id") for form in forms] == ["diqi_correction", "diqi_decision"]
+            for name in ("correction", "decision"):
+                assert f'table="core"."{name}"' in sources[f"diqi_{name}"]
+            (relation,) = tree.findall("relations/relation")
+            assert relation.get("referencingLayer") == "diqi_decision"
+            assert relation.get("referencedLayer") == "diqi_review_queue"
         else:
             # a viewer may not read it, a file has nobody who would
             assert forms == []
             assert "diqi_correction" not in project
+            assert "diqi_decision" not in project
 
 
 def test_projects_are_repeatable_and_follow_the_crs(tmp_path):

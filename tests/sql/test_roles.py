@@ -9,6 +9,8 @@ from conftest import Township
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from pipeline.demo.township import official_code
+
 
 @pytest.fixture
 def as_role(make_township: Callable[..., Township]) -> Iterator[Callable[[str], Connection]]:
@@ -60,7 +62,8 @@ def test_reviewer_decides_and_cannot_take_back(as_role: Callable[[str], Connecti
     reviewer = as_role("diqi_reviewer")
     reviewer.execute(
         text(
-            "INSERT INTO core.decision (kind, enterprise_code, reason, author) VALUES ('off_site', 'x', 'moved', 'clerk')"
+            "INSERT INTO core.decision (kind, enterprise_code, reason, author) "
+            f"VALUES ('off_site', '{official_code('E01')}', 'moved', 'clerk')"
         )
     )
     reviewer.commit()

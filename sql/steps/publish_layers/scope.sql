@@ -71,6 +71,10 @@ SELECT 'enterprise', l.enterprise_code
 FROM parcel AS p
 JOIN derived.link AS l ON l.parcel_code = p.key
 UNION
+SELECT 'enterprise', c.enterprise_code
+FROM parcel AS p
+JOIN derived.stale_decision AS c ON c.parcel_code = p.key
+UNION
 SELECT 'component', d.key
 FROM dirty AS d
 WHERE d.kind = 'component'
