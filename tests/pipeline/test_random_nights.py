@@ -69,9 +69,13 @@ CHANGING = {
         {"vintage": 0},
     ),
     "link": (
-        {"accept_address": True},
-        {"min_gap": Decimal("0.05")},
+        {"min_gap": Decimal("0.02")},
         {"footprint_min_share": Decimal("0.9")},
+        {"point_reach_m": Decimal(15)},
+        {"road_reach_m": Decimal(20)},
+        {"place_min_share": Decimal("0.6")},
+        {"review_candidates": 2},
+        {"accept_score": Decimal("0.78")},
     ),
     "overlay": (
         {"sliver_m2": Decimal(40)},
@@ -172,10 +176,26 @@ class County:
         """Credit code and name of somebody, either of which may be missing."""
         held = list(self.rows["enterprise"].values())
         if not held or self.maybe(0.08):
-            return None, "nobody we know"
+            return None, self.name()
         row = self.chance.choice(held)
         code, name = row["credit_code"], row["name_key"]
         return self.some((code, name), (code, name), (None, name), (code, None if code else name))
+
+    def name(self) -> str:
+        """A name that others bear, or nearly."""
+        place = self.some("", "青岚县", "青岚县", "云溪")
+        core = self.some("长盛五金", "昌盛五金", "长盛电器", "长胜五金", "砚石模具")
+        form = self.some("厂", "有限公司", "公司", "有限公司白渚分公司")
+        return self.some("王小明", *[f"{place}{core}{form}"] * 8)
+
+    def located(self, column: str) -> Row:
+        """An address of few words, so that many meet."""
+        town = self.some("", "云溪镇", "白渚镇", "石桥镇")
+        village = self.some("", "", "东坑村", "西坑村")
+        road = self.some("", "创业路", "创业路", "兴工大道北段", "兴工大道南段")
+        number = self.some("", "1号", "2号", "3号", "5-9号", "2-1号") if road else ""
+        address = self.some(None, *[town + village + road + number] * 6) or None
+        return {column: address, "address_key": address}
 
     # -- rows -----------------------------------------------------------------------------------
 
@@ -203,8 +223,7 @@ class County:
             "parcel_code": f"{COUNTY}001001GB{self.number().zfill(5)}",
             "unit_code": None,
             "land_use_code": self.some("0601", "0701", None),
-            "location": self.some("路1号", None),
-            "address_key": self.some("a1", "a2", "a3", None),
+            **self.located("location"),
             "official_area_m2": self.some(
                 None,
                 round(shape.area, 2),
@@ -217,22 +236,24 @@ class County:
     def enterprise(self) -> Row:
         number = self.number()
         code = f"91330299MA2{number}XXX"
-        name = self.some(f"n{self.chance.randint(1, 6)}", f"n{number}")
+        name = self.name()
         return {
             "enterprise_code": code,
             "credit_code": self.some(code, code, code, None),
-            "name": f"企业{name}",
+            "name": name,
             "name_key": name,
             "parcel_code": self.code_of("parcel", "parcel_code", "none")
             if self.maybe(0.3)
             else None,
+            "other_parcel_codes": self.some(
+                None, None, None, self.code_of("parcel", "parcel_code", "none")
+            ),
             "certificate_no": None,
             "certificate_key": self.some(None, None, "c1", "c2", "c3"),
             "industry_code": None,
             "size_class": self.some("ABOVE", "BELOW", None),
             "status": self.some(*["operating"] * 8, "deregistered", "moved_out"),
-            "address": self.some("镇一路1号", "镇二路2号", None, "somewhere"),
-            "address_key": self.some("a1", "a2", "a3", None),
+            **self.located("address"),
             "township_code": self.some(None, None, *TOWNSHIPS),
             "registered_on": None,
             "geom": self.rectangle(3).centroid if self.maybe(0.5) else None,
@@ -320,7 +341,7 @@ class County:
     def account(self) -> Row:
         return {
             "account_no": self.number(),
-            "parcel_code": None,
+            "parcel_code": self.some(None, self.code_of("parcel", "parcel_code", "none")),
             "address": None,
             "enterprise_code": self.some(
                 None, self.code_of("enterprise", "enterprise_code", "none")
@@ -337,6 +358,14 @@ class County:
             "eval_category": None,
         }
 
+    def past_link(self) -> Row:
+        return {
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "parcel_code": self.code_of("parcel", "parcel_code", "none"),
+            "year": self.some(2024, 2025, 2025),
+            "role": self.some(None, "owner", "tenant", "operator"),
+        }
+
     def area(self) -> Row:
         kind = self.some("township", "zone", "zone", "park")
         free = [
@@ -346,7 +375,8 @@ class County:
         whole = _multi(_cells(0, 0, CELLS, CELLS))
         return {
             "area_code": code,
-            "name": self.some("镇一", "镇二", "镇", f"区{self.number()}"),
+            "name": self.some("云溪镇", "白渚镇", "南塘乡", f"区{self.number()}"),
+            "former_names": self.some(None, None, "石桥镇", "石桥镇、溪口乡"),
             "kind": kind,
             "geom": self.some(None, whole, self.shape(12), self.shape(12))
             if kind != "zone"
@@ -376,6 +406,7 @@ class County:
             ("recognition", 5),
             ("account", 5),
             ("score", 9),
+            ("past_link", 4),
         ):
             for _ in range(self.chance.randint(count // 2, count)):
                 self.add(feed, getattr(self, feed)())
@@ -628,13 +659,13 @@ class County:
             ("parcel", "land_use_code", "0601"),
             ("enterprise", "parcel_code", self.code_of("parcel", "parcel_code", "none")),
             ("enterprise", "status", "operating"),
-            ("enterprise", "name_key", "n1"),
+            ("enterprise", "name_key", "青岚县长盛五金厂"),
             ("lease", "land_area_m2", "5"),
             ("lease", "valid_to", "2026-08-01"),
             ("right", "share", "0.5"),
             ("patch", "land_use_code", "0601"),
             ("patch", "official_area_m2", None),
-            ("area", "name", "镇二"),
+            ("area", "name", "白渚镇"),
             ("area", "kind", "zone"),
             ("recognition", "valid_to", "2026-09-01"),
             ("score", "grade", "D"),

@@ -51,6 +51,7 @@ CHECKED = {
 # The list for each output column that a step fills with literals, by the file that does.
 FILLED = {
     ("allocation.sql", "method"): "method",
+    ("address_match.sql", "reason"): "reason",
     ("enterprise_land.sql", "geometry_kind"): "geometry_kind",
     ("enterprise_township.sql", "source"): "township_source",
     ("grade.sql", "source"): "grade_source",
@@ -58,6 +59,7 @@ FILLED = {
     ("link.sql", "status"): "link_status",
     ("link_candidate.sql", "address"): "part",
     ("link_candidate.sql", "lease"): "part",
+    ("link_candidate.sql", "more"): "part",
     ("link_candidate.sql", "name"): "part",
     ("link_candidate.sql", "point"): "part",
     ("link_candidate.sql", "reason"): "reason",
