@@ -192,7 +192,6 @@ def link(county: County) -> pd.DataFrame:
             rights[PAIR].assign(role="owner"),
             leases[PAIR].assign(role=np.where(leases["is_sub"], "sub_tenant", "tenant")),
             registered_parcels(working).assign(role="operator"),
-            county.accounts[PAIR].dropna().assign(role="operator"),
             working.assign(parcel_code=working["certificate"].map(certified))[PAIR]
             .dropna()
             .assign(role="operator"),
@@ -200,6 +199,7 @@ def link(county: County) -> pd.DataFrame:
     )
     links = links[links["enterprise_code"].isin(working["enterprise_code"])]
     links = links.drop_duplicates(PAIR)
+    links = pd.concat([links, _paid_parcels(county, links)])
     drawings = county.footprints.rename(columns={"统一社会信用代码": "enterprise_code"})
     is_open = drawings["enterprise_code"].isin(working["enterprise_code"])
     is_open &= ~drawings["enterprise_code"].isin(links["enterprise_code"])
@@ -215,6 +215,17 @@ def link(county: County) -> pd.DataFrame:
     placed = find_candidates(county, links)
     placed = placed[placed.duplicated(PAIR)][PAIR].assign(role="operator")
     return pd.concat([links, placed], ignore_index=True)
+
+
+def _paid_parcels(county: County, links: pd.DataFrame) -> pd.DataFrame:
+    """Parcels of the electricity accounts of enterprises that no paper places, in their township."""
+    firms = county.enterprises[county.enterprises["状态"] == "存续"]
+    firms = firms[~firms["enterprise_code"].isin(links["enterprise_code"])]
+    bills = county.accounts[PAIR].dropna().drop_duplicates()
+    bills = bills.merge(firms[["enterprise_code", "镇街代码"]], on="enterprise_code")
+    bills = bills.merge(county.parcels[["parcel_code", "township_code"]], on="parcel_code")
+    is_near = bills["镇街代码"].isna() | (bills["镇街代码"] == bills["township_code"])
+    return bills.loc[is_near, PAIR].assign(role="operator")
 
 
 def find_candidates(county: County, links: pd.DataFrame) -> pd.DataFrame:

@@ -68,6 +68,7 @@ SELECT
   field2 AS name,
   field4 = '规上' AS is_above,
   field5 = '存续' AS is_working,
+  nullif(field8, '') AS township_code,
   nullif(field10, '') AS parcels,
   nullif(translate(replace(field11, ' ', ''), '（）', '()'), '') AS certificate,
   field9 AS address,
@@ -129,8 +130,6 @@ FROM (
   UNION ALL
   SELECT parcel_code, enterprise_code, 'operator', 3 FROM registered
   UNION ALL
-  SELECT nullif("宗地代码", ''), "统一社会信用代码", 'operator', 3 FROM account
-  UNION ALL
   SELECT o.parcel_code, c.enterprise_code, 'operator', 3
   FROM firm AS c
   JOIN owned AS o ON o.certificate = c.certificate
@@ -138,6 +137,14 @@ FROM (
 JOIN firm AS f ON f.enterprise_code = u.enterprise_code AND f.is_working
 WHERE u.parcel_code IS NOT NULL
 ORDER BY u.parcel_code, u.enterprise_code, u.rank, u.role;
+
+-- Electricity accounts count in the township of those whom no paper places.
+INSERT INTO coded
+SELECT DISTINCT a."宗地代码", f.enterprise_code, 'operator'
+FROM account AS a
+JOIN firm AS f ON f.enterprise_code = a."统一社会信用代码" AND f.is_working
+JOIN land AS p ON p.parcel_code = a."宗地代码" AND (f.township_code IS NULL OR f.township_code = p.township_code)
+WHERE NOT EXISTS (SELECT 1 FROM coded AS c WHERE c.enterprise_code = f.enterprise_code);
 
 CREATE TABLE links AS
 SELECT * FROM coded
