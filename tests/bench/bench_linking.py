@@ -211,7 +211,7 @@ def differing_copies(engine: Engine, copies: int) -> list[str]:
         differing AS ((TABLE first EXCEPT TABLE copy) UNION ALL (TABLE copy EXCEPT TABLE first))
         SELECT (SELECT count(*) FROM first), (SELECT count(*) FROM copy), (SELECT count(*) FROM differing),
           (SELECT CAST(d AS text) FROM differing AS d ORDER BY 1 LIMIT 1)
-    """  # noqa: S608 - our own words
+    """
     with engine.connect() as connection:
         for copy in range(1, copies):
             first, here, differing, example = connection.execute(

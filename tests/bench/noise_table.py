@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psycopg
 from linking import link_all, load_records, new_county, new_database
@@ -47,12 +48,12 @@ def read_links(dsn: str) -> pd.DataFrame:
 def judge(links: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tell for each true link where it is, and which accepted links are wrong.
 
-    A link is right when enterprise, parcel and role are. One that is not accepted is in review when
-    the pair is, whatever the role.
+    A link is right when enterprise, parcel and role are. Where only the role is not, the true link
+    has the outcome ``other role``. One whose pair is not accepted is in review when the pair is.
 
-    Shape:  links and truth in; the truth with ``outcome`` (the stage that accepted it, ``review``
-            among the first, ``review, later`` or ``nowhere``), and the wrong links with what is true
-            of their enterprise, out.
+    Shape:  links and truth in; the truth with ``outcome`` (the stage that accepted it, ``other
+            role``, ``review`` among the first, ``review, later`` or ``nowhere``), and the wrong
+            links with what is true of their enterprise, out.
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
@@ -62,49 +63,50 @@ def judge(links: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.Da
     review = links[links["status"] == "review"].groupby(PAIR)["rank"].min().reset_index()
     held = truth.merge(accepted[[*PAIR, "role", "stage"]], how="left", on=[*PAIR, "role"])
     held = held.merge(review, how="left", on=PAIR)
-    held["outcome"] = held["stage"]
-    is_missed = held["stage"].isna()
-    first = is_missed & (held["rank"] <= FIRST)
-    held.loc[is_missed, "outcome"] = "nowhere"
-    held.loc[is_missed & held["rank"].notna(), "outcome"] = "review, later"
-    held.loc[first, "outcome"] = "review"
+    pairs = pd.MultiIndex.from_frame(accepted[PAIR])
+    held["is_paired"] = pd.MultiIndex.from_frame(held[PAIR]).isin(pairs)
+    held["outcome"] = held["stage"].where(
+        held["stage"].notna(),
+        np.select(
+            [held["is_paired"], held["rank"] <= FIRST, held["rank"].notna()],
+            ["other role", "review", "review, later"],
+            "nowhere",
+        ),
+    )
     wrong = accepted.merge(truth[[*PAIR, "role"]], how="left", on=[*PAIR, "role"], indicator=True)
     wrong = wrong[wrong["_merge"] == "left_only"].drop(columns=["_merge", "status", "rank"])
-    true = truth.assign(
-        true=truth["parcel_code"]
-        + " "
-        + truth["role"]
-        + " by "
-        + truth["evidence"]
-        + " "
-        + truth["damage"]
-        + truth["case"].where(truth["case"] == "", " case " + truth["case"])
+    wrong["is_pair"] = pd.MultiIndex.from_frame(wrong[PAIR]).isin(
+        pd.MultiIndex.from_frame(truth[PAIR])
     )
-    true = true.groupby("enterprise_code")["true"].agg("; ".join).reset_index()
-    return held, wrong.merge(true, how="left", on="enterprise_code")
+    words = truth["parcel_code"] + " " + truth["role"] + " by " + truth["evidence"]
+    for column in ("damage", "case"):
+        words += (f"; {column} " + truth[column]).where(truth[column] != "", "")
+    true = truth.assign(true=words).groupby("enterprise_code")["true"].agg(" / ".join)
+    return held, wrong.merge(true.reset_index(), how="left", on="enterprise_code")
 
 
 def figures(links: pd.DataFrame, held: pd.DataFrame, wrong: pd.DataFrame) -> dict[str, Any]:
     """The figures of a county."""
     accepted = int((links["status"] == "accepted").sum())
-    is_missed = held["stage"].isna()
     decidable = held["is_decidable"]
-    missed = held[is_missed]
-    shown = (missed["outcome"] == "review").sum()
-    pairs = wrong.merge(held[PAIR].drop_duplicates(), on=PAIR)
+    missed = held[~held["is_paired"]]
+    review = links[links["status"] == "review"]
     return {
         "true": len(held),
         "accepted": accepted,
         "wrong": len(wrong),
-        "wrong in the role only": len(pairs),
+        "wrong pairs": int((~wrong["is_pair"]).sum()),
         "precision": 1 - len(wrong) / accepted,
-        "recall": 1 - is_missed.mean(),
-        "recall of decidable": 1 - is_missed[decidable].mean(),
-        "missed": len(missed),
-        "missed, decidable": int((is_missed & decidable).sum()),
-        "in review": shown / len(missed) if len(missed) else 1.0,
-        "review, rows": int((links["status"] == "review").sum()),
-        "review, enterprises": links.loc[links["status"] == "review", "enterprise_code"].nunique(),
+        "precision of pairs": 1 - (~wrong["is_pair"]).sum() / accepted,
+        "recall": held["stage"].notna().mean(),
+        "recall of decidable": held.loc[decidable, "stage"].notna().mean(),
+        "recall of pairs": held["is_paired"].mean(),
+        "recall of decidable pairs": held.loc[decidable, "is_paired"].mean(),
+        "missed pairs": len(missed),
+        "in review": (missed["outcome"] == "review").mean() if len(missed) else 1.0,
+        "in review, decidable": (missed.loc[decidable, "outcome"] == "review").mean(),
+        "asked": len(review),
+        "enterprises asked about": review["enterprise_code"].nunique(),
     }
 
 
@@ -121,10 +123,11 @@ def by_case(held: pd.DataFrame) -> pd.DataFrame:
 
 def _counted(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     table = pd.crosstab(rows[column], rows["outcome"])
-    last = [name for name in ("review", "review, later", "nowhere") if name in table]
+    last = [name for name in ("other role", "review", "review, later", "nowhere") if name in table]
     table = table[[*[name for name in _STAGES if name in table], *last]]
     table.insert(0, "links", table.sum(axis="columns"))
     table["recall"] = 1 - table[last].sum(axis="columns") / table["links"]
+    table["of pairs"] = table["recall"] + table.get("other role", 0) / table["links"]
     return table
 
 
@@ -164,12 +167,16 @@ def show(
             )
         for key, row in table.iterrows():
             shown.add_row(
-                str(key), *(f"{v:.3f}" if c == "recall" else f"{v:.0f}" for c, v in row.items())
+                str(key),
+                *(
+                    f"{v:.3f}" if c in {"recall", "of pairs"} else f"{v:.0f}"
+                    for c, v in row.items()
+                ),
             )
         console.print(shown)
-    for row in wrong.to_dict("records"):
+    for row in wrong.sort_values(["is_pair", *PAIR]).to_dict("records"):
         console.print(
-            f"wrong: {row['enterprise_code']} {row['parcel_code']} {row['role']} by {row['stage']} "
+            f"{'wrong role' if row['is_pair'] else 'wrong'}: {row['enterprise_code']} {row['parcel_code']} {row['role']} by {row['stage']} "
             f"({row['reason']}, {row['score']:.2f}, {row['parts']}); true: {row['true']}",
             markup=False,
             soft_wrap=True,
