@@ -21,6 +21,7 @@ run: setup ## make the invented county in demo-county/, load it, run it, print t
 bench: setup ## measure against GeoPandas, ogr2ogr and to_postgis; ARGS="--scale 1"
 	@sh docker/install-system-packages.sh bench
 	$(PYTHON) tests/bench/bench.py $(ARGS)
+	$(PYTHON) tests/bench/bench_linking.py $(filter --short,$(ARGS))
 
 test: setup client-packages ## all tests, with real PostGIS and real QGIS
 	$(PYTHON) -m pytest

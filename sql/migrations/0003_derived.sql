@@ -161,7 +161,8 @@ CREATE TABLE derived.enterprise_name (
 );
 CREATE INDEX enterprise_name_key ON derived.enterprise_name (name_key);
 CREATE INDEX enterprise_name_body ON derived.enterprise_name (body);
-CREATE INDEX enterprise_name_blocks ON derived.enterprise_name USING gin (blocks);
+-- A run looks names up right after it has written them: nothing may wait in the list that is merged later.
+CREATE INDEX enterprise_name_blocks ON derived.enterprise_name USING gin (blocks) WITH (fastupdate = off);
 COMMENT ON TABLE derived.enterprise_name IS 'Present and former names of enterprises, by their parts';
 CREATE TABLE derived.party_name (
   name_key text COLLATE "C" PRIMARY KEY,
@@ -173,7 +174,7 @@ CREATE TABLE derived.party_name (
   blocks text[] NOT NULL
 );
 CREATE INDEX party_name_body ON derived.party_name (body);
-CREATE INDEX party_name_blocks ON derived.party_name USING gin (blocks);
+CREATE INDEX party_name_blocks ON derived.party_name USING gin (blocks) WITH (fastupdate = off);
 COMMENT ON TABLE derived.party_name IS 'Names of right holders and lessees without a credit code, by their parts';
 
 -- The closed lists of stages and reasons; pipeline.domain.linking holds the same.

@@ -67,7 +67,9 @@ def read_county(inbox: Path) -> County:
             for name in ("指标", "评价结果")
         ),
         pd.read_csv(inbox / "认定.csv", encoding="gb18030", dtype="str"),
-        pd.read_csv(inbox / "用电户.csv", encoding="utf-8-sig", dtype="str"),
+        pd.read_csv(inbox / "用电户.csv", encoding="utf-8-sig", dtype="str").rename(
+            columns={"宗地代码": "parcel_code", "统一社会信用代码": "enterprise_code"}
+        ),
     )
 
 
@@ -113,15 +115,23 @@ def _read_enterprises(file: Path) -> pd.DataFrame:
     table = pd.read_excel(file, engine="calamine", header=[1, 2], dtype="str")
     table.columns = [upper if "Unnamed" in lower else lower for upper, lower in table.columns]
     table = table[table["统一社会信用代码"] != "合计"]
-    table = table.rename(
-        columns={
-            "统一社会信用代码": "enterprise_code",
-            "企业名称": "name",
-            "宗地代码": "parcel_code",
-        }
-    )
+    table = table.rename(columns={"企业名称": "name"})
+    # people without a credit code have a registration number
+    table["enterprise_code"] = table["统一社会信用代码"].fillna(table["注册号"])
     table["certificate"] = plain_certificate(table["不动产权证号"])
     return table
+
+
+def registered_parcels(enterprises: pd.DataFrame) -> pd.DataFrame:
+    """Parcels that the registry names: a code, a second one or its end behind 、, or 等 for more."""
+    cell = enterprises["宗地代码"]
+    first, other = cell.str.slice(0, 19), cell.str.extract("、(.+)$")[0]
+    other = other.where(other.str.len() == 19, first.str.slice(0, 14) + other)
+    code = enterprises["enterprise_code"]
+    named = [
+        pd.DataFrame({"parcel_code": part, "enterprise_code": code}) for part in (first, other)
+    ]
+    return pd.concat(named).dropna()
 
 
 def plain_certificate(text: pd.Series) -> pd.Series:
@@ -163,7 +173,7 @@ def describe_parcels(county: County, pieces: gpd.GeoDataFrame) -> gpd.GeoDataFra
 
 
 def link(county: County) -> pd.DataFrame:
-    """Who uses which parcel, as what: by code, by name, by registry, by drawing."""
+    """Who uses which parcel, as what: by code, name, registry, account, drawing, place."""
     working = county.enterprises[county.enterprises["状态"] == "存续"]
     by_name = working.set_index("name")["enterprise_code"]
     rights, leases = county.rights, county.leases
@@ -181,7 +191,7 @@ def link(county: County) -> pd.DataFrame:
         [
             rights[PAIR].assign(role="owner"),
             leases[PAIR].assign(role=np.where(leases["is_sub"], "sub_tenant", "tenant")),
-            working[PAIR].dropna().assign(role="operator"),
+            registered_parcels(working).assign(role="operator"),
             working.assign(parcel_code=working["certificate"].map(certified))[PAIR]
             .dropna()
             .assign(role="operator"),
@@ -189,6 +199,7 @@ def link(county: County) -> pd.DataFrame:
     )
     links = links[links["enterprise_code"].isin(working["enterprise_code"])]
     links = links.drop_duplicates(PAIR)
+    links = pd.concat([links, _paid_parcels(county, links)])
     drawings = county.footprints.rename(columns={"统一社会信用代码": "enterprise_code"})
     is_open = drawings["enterprise_code"].isin(working["enterprise_code"])
     is_open &= ~drawings["enterprise_code"].isin(links["enterprise_code"])
@@ -199,22 +210,36 @@ def link(county: County) -> pd.DataFrame:
     drawn["m2"] = drawn.area
     drawn = drawn.groupby(PAIR)["m2"].sum().reset_index().sort_values("m2", ascending=False)
     drawn = drawn.drop_duplicates("enterprise_code")[PAIR].assign(role="operator")
-    return pd.concat([links, drawn], ignore_index=True)
+    links = pd.concat([links, drawn], ignore_index=True)
+    # address and point of the same parcel count together
+    placed = find_candidates(county, links)
+    placed = placed[placed.duplicated(PAIR)][PAIR].assign(role="operator")
+    return pd.concat([links, placed], ignore_index=True)
+
+
+def _paid_parcels(county: County, links: pd.DataFrame) -> pd.DataFrame:
+    """Parcels of the electricity accounts of enterprises that no paper places, in their township."""
+    firms = county.enterprises[county.enterprises["状态"] == "存续"]
+    firms = firms[~firms["enterprise_code"].isin(links["enterprise_code"])]
+    bills = county.accounts[PAIR].dropna().drop_duplicates()
+    bills = bills.merge(firms[["enterprise_code", "镇街代码"]], on="enterprise_code")
+    bills = bills.merge(county.parcels[["parcel_code", "township_code"]], on="parcel_code")
+    is_near = bills["镇街代码"].isna() | (bills["镇街代码"] == bills["township_code"])
+    return bills.loc[is_near, PAIR].assign(role="operator")
 
 
 def find_candidates(county: County, links: pd.DataFrame) -> pd.DataFrame:
-    """Parcels at the address or under the point of enterprises that nothing else places."""
+    """Parcels at the address, and under the point, of enterprises that nothing else places."""
     firms = county.enterprises[county.enterprises["状态"] == "存续"]
     firms = firms[~firms["enterprise_code"].isin(links["enterprise_code"])]
     parcels = county.parcels[["parcel_code", "ZL", "geometry"]]
-    by_address = firms.drop(columns="parcel_code").merge(parcels, left_on="地址", right_on="ZL")
+    by_address = firms.merge(parcels, left_on="地址", right_on="ZL")
     x, y = (pd.to_numeric(firms[name]) for name in ("X坐标", "Y坐标"))
     points = gpd.GeoDataFrame(
         firms[["enterprise_code"]], geometry=gpd.points_from_xy(x, y, crs=CRS)
     )
     by_point = points[x.notna()].sjoin(parcels, predicate="within")
-    found = pd.concat([by_address[PAIR].assign(by="address"), by_point[PAIR].assign(by="point")])
-    return found.drop_duplicates(PAIR)
+    return pd.concat([by_address[PAIR].assign(by="address"), by_point[PAIR].assign(by="point")])
 
 
 def find_seats(county: County, links: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
@@ -510,7 +535,7 @@ def make_layers(
     patches: gpd.GeoDataFrame,
 ) -> dict[str, gpd.GeoDataFrame]:
     """The layers that people look at."""
-    firms = county.enterprises.drop(columns=["parcel_code", "certificate"])
+    firms = county.enterprises.drop(columns="certificate")
     shapes = parcels[["parcel_code", "township_code", "geometry"]]
     land = shapes.merge(answers["shares"], on="parcel_code")
     units = members[["unit_code", "parcel_code"]].drop_duplicates()

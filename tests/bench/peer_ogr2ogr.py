@@ -23,7 +23,7 @@ SHAPES = (
     ("行政区.gpkg", "area", ()),
     ("建筑物.gpkg", "footprint", ()),
 )
-# the registry has a title and two lines of headings: its columns are field1 to field12
+# the registry has a title and two lines of headings: its columns are field1 to field13
 PLAIN = ("-oo", "HEADERS=DISABLE", "-oo", "FIELD_TYPES=STRING")
 HEADED = ("-oo", "HEADERS=FORCE")
 TEXT = ("-oo", "AUTODETECT_TYPE=NO")

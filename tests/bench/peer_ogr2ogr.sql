@@ -61,20 +61,32 @@ ANALYZE land;
 
 -- Who uses which land -----------------------------------------------------------------------------
 
+-- People without a credit code have a registration number.
 CREATE TABLE firm AS
 SELECT
-  field1 AS enterprise_code,
+  coalesce(nullif(field1, ''), field6) AS enterprise_code,
   field2 AS name,
   field4 = '规上' AS is_above,
   field5 = '存续' AS is_working,
-  nullif(field9, '') AS parcel_code,
-  nullif(translate(replace(field10, ' ', ''), '（）', '()'), '') AS certificate,
-  field8 AS address,
+  nullif(field8, '') AS township_code,
+  nullif(field10, '') AS parcels,
+  nullif(translate(replace(field11, ' ', ''), '（）', '()'), '') AS certificate,
+  field9 AS address,
   ST_SetSRID(ST_MakePoint(
-    CAST(nullif(field11, '') AS double precision), CAST(nullif(field12, '') AS double precision)
+    CAST(nullif(field12, '') AS double precision), CAST(nullif(field13, '') AS double precision)
   ), 4549) AS point
 FROM registry
-WHERE length(field1) = 18;
+WHERE length(field1) = 18 OR field6 ~ '^[0-9]{15}$';
+
+-- Parcels that the registry names: a code, a second one or its end behind 、, or 等 for more.
+CREATE TABLE registered AS
+SELECT f.enterprise_code, left(f.parcels, 19) AS parcel_code
+FROM firm AS f
+WHERE f.parcels IS NOT NULL
+UNION
+SELECT f.enterprise_code, left(f.parcels, 19 - length(split_part(f.parcels, '、', 2))) || split_part(f.parcels, '、', 2)
+FROM firm AS f
+WHERE f.parcels LIKE '%、%';
 
 CREATE TABLE owned AS
 SELECT
@@ -116,7 +128,7 @@ FROM (
   UNION ALL
   SELECT parcel_code, enterprise_code, CASE WHEN is_sub THEN 'sub_tenant' ELSE 'tenant' END, 2 FROM rented
   UNION ALL
-  SELECT parcel_code, enterprise_code, 'operator', 3 FROM firm
+  SELECT parcel_code, enterprise_code, 'operator', 3 FROM registered
   UNION ALL
   SELECT o.parcel_code, c.enterprise_code, 'operator', 3
   FROM firm AS c
@@ -125,6 +137,14 @@ FROM (
 JOIN firm AS f ON f.enterprise_code = u.enterprise_code AND f.is_working
 WHERE u.parcel_code IS NOT NULL
 ORDER BY u.parcel_code, u.enterprise_code, u.rank, u.role;
+
+-- Electricity accounts count in the township of those whom no paper places.
+INSERT INTO coded
+SELECT DISTINCT a."宗地代码", f.enterprise_code, 'operator'
+FROM account AS a
+JOIN firm AS f ON f.enterprise_code = a."统一社会信用代码" AND f.is_working
+JOIN land AS p ON p.parcel_code = a."宗地代码" AND (f.township_code IS NULL OR f.township_code = p.township_code)
+WHERE NOT EXISTS (SELECT 1 FROM coded AS c WHERE c.enterprise_code = f.enterprise_code);
 
 CREATE TABLE links AS
 SELECT * FROM coded
@@ -143,8 +163,8 @@ UNION ALL
 );
 ANALYZE firm, owned, rented, links;
 
--- Parcels at the address or under the point of enterprises that nothing else places.
-CREATE TABLE candidate AS
+-- Parcels at the address or under the point of enterprises that nothing else places: a link where it is both.
+CREATE TABLE placed AS
 WITH still_open AS (
   SELECT * FROM firm AS f
   WHERE f.is_working AND NOT EXISTS (SELECT 1 FROM links AS l WHERE l.enterprise_code = f.enterprise_code)
@@ -156,6 +176,17 @@ UNION
 SELECT f.enterprise_code, p.parcel_code, 'point'
 FROM still_open AS f
 JOIN land AS p ON ST_Contains(p.geom, f.point);
+
+INSERT INTO links
+SELECT parcel_code, enterprise_code, 'operator'
+FROM placed
+GROUP BY parcel_code, enterprise_code
+HAVING count(*) = 2;
+
+CREATE TABLE candidate AS
+SELECT * FROM placed AS p
+WHERE NOT EXISTS (SELECT 1 FROM links AS l WHERE l.enterprise_code = p.enterprise_code);
+ANALYZE links;
 
 CREATE TABLE seats AS
 SELECT
