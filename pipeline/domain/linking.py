@@ -15,7 +15,7 @@ STAGES: Final[dict[str, int]] = {
     "lease_code": 1,
     "registry_parcel": 2,
     "registry_certificate": 2,
-    "account": 2,
+    "account": 5,
     "footprint_drawn": 6,
     "footprint_overlap": 7,
     "right_name": 8,

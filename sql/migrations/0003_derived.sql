@@ -191,7 +191,7 @@ INSERT INTO core.link_stage VALUES
   ('lease_code', 2, 1),
   ('registry_parcel', 3, 2),
   ('registry_certificate', 4, 2),
-  ('account', 5, 2),
+  ('account', 5, 5),
   ('footprint_drawn', 6, 6),
   ('footprint_overlap', 7, 7),
   ('right_name', 8, 8),

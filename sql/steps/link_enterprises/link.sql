@@ -115,6 +115,8 @@ judged AS (
       WHEN b.reason IN ('successor_unclear', 'code_and_name_differ') THEN 'review'
       -- A code that names a parcel, and too much that speaks against it.
       WHEN b.stage_group = 2 THEN 'review'
+      -- An account elsewhere, which may have been left behind.
+      WHEN b.is_enough AND b.stage = 'account' THEN 'review'
       -- Its name on a further parcel, and nothing that confirms it.
       WHEN b.reason IN (
         'name_alone', 'right_holder_name', 'lessee_name', 'former_name', 'name_alias', 'name_sounds_alike',
