@@ -334,6 +334,7 @@ STEPS: tuple[Step, ...] = (
             "core.footprint",
             "core.account",
             "core.past_link",
+            "core.area",
             "core.current_decision",
             "derived.parcel_successor",
             "derived.parcel_township",

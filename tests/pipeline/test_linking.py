@@ -70,7 +70,16 @@ class World:
         )
 
     def area(self, code: str, name: str, former: str | None = None) -> None:
-        self.insert("area", code, area_code=code, name=name, former_names=former, kind="township")
+        shape = "MULTIPOLYGON(((499000 3349000,501000 3349000,501000 3351000,499000 3351000,499000 3349000)))"
+        self.insert(
+            "area",
+            code,
+            area_code=code,
+            name=name,
+            former_names=former,
+            kind="township",
+            geom=shape,
+        )
 
     def parcel(self, number: int, location: str | None = None, township: str = TOWN) -> str:
         code = parcel_code(number)

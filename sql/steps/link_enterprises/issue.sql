@@ -117,10 +117,13 @@ SELECT
 FROM args
 CROSS JOIN enterprise AS e
 WHERE e.geom IS NOT NULL
+  -- where the shapes of the townships are known
+  AND EXISTS (
+    SELECT 1 FROM core.area AS a WHERE a.to_run IS NULL AND a.kind = 'township' AND a.geom IS NOT NULL)
   AND NOT EXISTS (
-    SELECT 1 FROM core.parcel AS p WHERE p.to_run IS NULL AND ST_DWithin(p.geom, e.geom, args.point_far))
-  AND NOT EXISTS (
-    SELECT 1 FROM core.patch AS p WHERE p.to_run IS NULL AND ST_DWithin(p.geom, e.geom, args.point_far))
+    SELECT 1
+    FROM core.area AS a
+    WHERE a.to_run IS NULL AND a.kind = 'township' AND ST_DWithin(a.geom, e.geom, args.point_far))
 UNION ALL
 SELECT
   'link_enterprises', 'link.no_identifier', 'notice', 'enterprise', e.enterprise_code, '', 'credit_code', NULL,

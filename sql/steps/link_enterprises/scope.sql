@@ -58,6 +58,11 @@ SELECT 'enterprise' AS kind, d.key
 FROM dirty AS d
 WHERE d.kind = 'enterprise'
 UNION
+-- Whether a point lies in the county is told by the townships.
+SELECT 'enterprise', e.enterprise_code
+FROM core.enterprise AS e
+WHERE e.to_run IS NULL AND e.geom IS NOT NULL AND EXISTS (SELECT 1 FROM dirty AS d WHERE d.kind = 'area')
+UNION
 SELECT 'enterprise', w.enterprise_code
 FROM (
   SELECT n.enterprise_code
