@@ -38,6 +38,28 @@ enterprise AS (
   LEFT JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current'
   WHERE e.to_run IS NULL AND e.status = 'operating'
 ),
+-- A branch, and its company.
+branch AS (
+  SELECT e.enterprise_code, m.enterprise_code AS company_code, c.credit_code
+  FROM enterprise AS e
+  JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current' AND n.branch <> ''
+  JOIN derived.enterprise_name AS m ON m.body = n.body AND m.form = n.form AND m.region = n.region AND m.branch = ''
+    AND m.kind = 'current'
+  JOIN core.enterprise AS c ON c.to_run IS NULL AND c.enterprise_code = m.enterprise_code
+),
+-- Of the rights only those that may concern somebody in scope: most are of people with a home.
+wanted_code AS (
+  SELECT e.credit_code FROM enterprise AS e WHERE e.credit_code IS NOT NULL
+  UNION
+  SELECT b.credit_code FROM branch AS b WHERE b.credit_code IS NOT NULL
+),
+wanted_name AS (
+  SELECT n.name_key
+  FROM enterprise AS e
+  JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code
+  UNION
+  SELECT o.name_key FROM derived.party_name AS o
+),
 held AS (
   SELECT
     r.parcel_code, r.named_code, r.is_unclear, r.record_key, r.holder_code, r.holder_name_key, r.certificate_key,
@@ -46,6 +68,11 @@ held AS (
   JOIN derived.right_in_place AS r ON (r.valid_from IS NULL OR r.valid_from <= args.as_of)
     AND (r.valid_to IS NULL OR args.as_of < r.valid_to)
   WHERE EXISTS (SELECT 1 FROM core.parcel AS p WHERE p.parcel_code = r.parcel_code AND p.to_run IS NULL)
+    AND (
+      r.holder_code IN (SELECT w.credit_code FROM wanted_code AS w)
+      OR r.holder_name_key IN (SELECT w.name_key FROM wanted_name AS w)
+      OR r.certificate_key IN (SELECT e.certificate_key FROM enterprise AS e WHERE e.certificate_key IS NOT NULL)
+    )
 ),
 leased AS (
   SELECT
@@ -305,7 +332,7 @@ unregistered AS (
     WHERE c.enterprise_code = e.enterprise_code AND c.stage IN ('right_code', 'lease_code') AND NOT c.is_ambiguous
   )
 ),
--- Names that sound alike, or differ in one character; a branch, and its company.
+-- Names that sound alike, or differ in one character.
 alike AS (
   SELECT
     e.enterprise_code, o.name_key,
@@ -315,13 +342,6 @@ alike AS (
   JOIN derived.party_name AS o ON o.blocks && n.blocks AND o.body <> n.body
   WHERE o.branch = n.branch AND (strpos(o.region, n.region) > 0 OR strpos(n.region, o.region) > 0)
     AND NOT EXISTS (SELECT 1 FROM derived.enterprise_name AS x WHERE x.name_key = o.name_key)
-),
-company AS (
-  SELECT e.enterprise_code, m.enterprise_code AS company_code
-  FROM unregistered AS e
-  JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current' AND n.branch <> ''
-  JOIN derived.enterprise_name AS m ON m.body = n.body AND m.form = n.form AND m.region = n.region AND m.branch = ''
-    AND m.kind = 'current'
 ),
 weak AS (
   SELECT r.enterprise_code, r.parcel_code, 'operator' AS role,
@@ -364,11 +384,11 @@ weak AS (
   FROM alike AS s
   JOIN named_only AS r ON r.party_name_key = s.name_key
   UNION ALL
-  SELECT c.enterprise_code, r.parcel_code, 'operator', 'name_similar', 'parent_company', r.evidence_key, NULL, NULL,
+  SELECT b.enterprise_code, r.parcel_code, 'operator', 'name_similar', 'parent_company', r.evidence_key, NULL, NULL,
     true, false, r.named_code, r.valid_from, r.valid_to
-  FROM company AS c
-  JOIN core.enterprise AS m ON m.to_run IS NULL AND m.enterprise_code = c.company_code
-  JOIN party AS r ON r.party_code = m.credit_code
+  FROM branch AS b
+  JOIN unregistered AS u ON u.enterprise_code = b.enterprise_code
+  JOIN party AS r ON r.party_code = b.credit_code
 ),
 evidence AS (
   SELECT * FROM coded
