@@ -140,6 +140,7 @@ class LinkSettings(_Table):
     footprint_min_gap: Decimal = Field(ge=0, le=1)
     point_reach_m: Decimal = Field(ge=0, le=1000)
     point_gap_m: Decimal = Field(ge=0)
+    point_search_m: Decimal = Field(ge=0, le=1000)
     point_far_m: Decimal = Field(gt=0)
     road_reach_m: Decimal = Field(ge=0, le=5000)
     place_min_records: int = Field(ge=1)

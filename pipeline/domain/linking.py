@@ -52,6 +52,7 @@ REASONS: Final = (
     "point_inside",
     "point_near",
     "point_tied",
+    "point_beside",
     "name_sounds_alike",
     "name_one_character",
     "parent_company",

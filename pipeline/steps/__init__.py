@@ -402,6 +402,7 @@ STEPS: tuple[Step, ...] = (
             "footprint_min_gap": "link.footprint_min_gap",
             "point_reach_m": "link.point_reach_m",
             "point_gap_m": "link.point_gap_m",
+            "point_search_m": "link.point_search_m",
             "point_far_m": "link.point_far_m",
             "road_reach_m": "link.road_reach_m",
             "review_candidates": "link.review_candidates",

@@ -228,6 +228,7 @@ INSERT INTO core.link_reason VALUES
   ('point_inside'),
   ('point_near'),
   ('point_tied'),
+  ('point_beside'),
   ('name_sounds_alike'),
   ('name_one_character'),
   ('parent_company'),
@@ -248,6 +249,7 @@ CREATE TABLE derived.point_match (
   place integer NOT NULL,
   distance_m numeric NOT NULL,
   is_tied boolean NOT NULL,
+  is_beside boolean NOT NULL,
   passes boolean NOT NULL,
   PRIMARY KEY (enterprise_code, parcel_code)
 );
@@ -289,6 +291,10 @@ CREATE TABLE derived.link (
   named_code text COLLATE "C",
   valid_from date,
   valid_to date,
+  -- what the evidence says of the part of the parcel
+  share_hint numeric,
+  land_hint_m2 numeric,
+  floor_hint_m2 numeric,
   PRIMARY KEY (enterprise_code, parcel_code, role)
 );
 CREATE INDEX link_parcel ON derived.link (parcel_code);

@@ -580,3 +580,28 @@ def test_the_order_of_the_rows_plays_no_part(world: World) -> None:
     assert len(results[0]) > len(acts) / 2
     assert all(found == results[0] for found in results)
     assert not any(row.status == "accepted" for row in results[0])
+
+
+def test_a_link_says_what_part_of_the_parcel_its_evidence_gives(world: World) -> None:
+    one, two = world.parcel(1), world.parcel(2)
+    firm = world.enterprise(1, "青岚县长盛五金厂")
+    world.right(one, firm, "青岚县长盛五金厂", share=Decimal("0.4"))
+    for number, area in (("ZL-1", 300), ("ZL-2", 200)):
+        world.lease(number, two, lessee_code=firm, land_area_m2=area, floor_area_m2=900)
+    world.run()
+    hints = world.connection.execute(
+        text(
+            "SELECT share_hint, land_hint_m2, floor_hint_m2 FROM derived.link ORDER BY parcel_code"
+        )
+    ).all()
+    assert hints == [(Decimal("0.4"), None, None), (None, 500, 1800)]
+
+
+def test_a_point_beside_all_parcels_is_asked_about_the_nearest(world: World) -> None:
+    near, next_one = world.parcel(1), world.parcel(2)
+    world.parcel(9)
+    firm = world.enterprise(1, "青岚县长盛五金厂", point=SIDE - 30)
+    world.run()
+    assert world.link(firm, near)[1:] == ("point", "point_beside", "review")
+    assert world.link(firm, next_one)[1:] == ("point", "point_beside", "review")
+    assert len(world.links(firm)) == 2

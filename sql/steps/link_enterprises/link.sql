@@ -173,13 +173,30 @@ ranked AS (
       PARTITION BY c.enterprise_code, c.status ORDER BY c.score DESC, c.stage_no, c.parcel_code, c.role
     ) END AS rank
   FROM chosen AS c
+),
+-- What the evidence says of the share of the parcel: for the allocation.
+hint AS (
+  SELECT
+    c.enterprise_code, c.parcel_code, c.role,
+    sum(r.share) AS share, sum(l.land_area_m2) AS land_m2, sum(l.floor_area_m2) AS floor_m2
+  FROM ranked AS c
+  CROSS JOIN LATERAL unnest(c.evidence_keys) AS k (evidence_key)
+  LEFT JOIN core."right" AS r
+    ON r.record_key = k.evidence_key AND r.to_run IS NULL AND c.stage IN ('right_code', 'right_name')
+  LEFT JOIN core.lease AS l
+    ON l.record_key = k.evidence_key AND l.to_run IS NULL AND c.stage IN ('lease_code', 'lease_name')
+  WHERE c.stage IN ('right_code', 'right_name', 'lease_code', 'lease_name')
+  GROUP BY c.enterprise_code, c.parcel_code, c.role
 )
 SELECT
   c.enterprise_code, c.parcel_code, c.role, c.stage, c.reason, c.score, c.parts,
   r.score AS runner_up_score, c.score - r.score AS gap,
-  c.status, CAST(c.rank AS integer) AS rank, c.evidence_keys, c.named_code, c.valid_from, c.valid_to
+  c.status, CAST(c.rank AS integer) AS rank, c.evidence_keys, c.named_code, c.valid_from, c.valid_to,
+  h.share AS share_hint, h.land_m2 AS land_hint_m2, h.floor_m2 AS floor_hint_m2
 FROM args
 CROSS JOIN ranked AS c
+LEFT JOIN hint AS h
+  ON h.enterprise_code = c.enterprise_code AND h.parcel_code = c.parcel_code AND h.role = c.role
 LEFT JOIN runner_up AS r
   ON r.enterprise_code = c.enterprise_code AND r.parcel_code = c.parcel_code AND r.role = c.role
 -- Of guesses only the best are asked; evidence that names the parcel always is.

@@ -373,9 +373,14 @@ weak AS (
   WHERE a.reason = 'address_equal' OR EXISTS (SELECT 1 FROM unregistered AS u WHERE u.enterprise_code = a.enterprise_code)
   UNION ALL
   SELECT p.enterprise_code, p.parcel_code, 'operator', 'point',
-    CASE WHEN p.is_tied OR p.place > 1 THEN 'point_tied' WHEN p.distance_m = 0 THEN 'point_inside' ELSE 'point_near' END,
+    CASE
+      WHEN p.is_beside THEN 'point_beside'
+      WHEN p.is_tied OR p.place > 1 THEN 'point_tied'
+      WHEN p.distance_m = 0 THEN 'point_inside'
+      ELSE 'point_near'
+    END,
     p.enterprise_code, NULL, CASE WHEN p.passes THEN 'road_passes' END,
-    p.is_tied OR p.place > 1, false, NULL, NULL, NULL
+    p.is_tied OR p.place > 1 OR p.is_beside, false, NULL, NULL, NULL
   FROM derived.point_match AS p
   JOIN enterprise AS e ON e.enterprise_code = p.enterprise_code
   UNION ALL

@@ -1,11 +1,13 @@
--- The parcels in which the point of an enterprise lies, or beside which, as far as it may be off.
--- One row: one enterprise and parcel, the nearest first. is_tied: the next parcel is not much farther away.
+-- The parcels in which the point of an enterprise lies, or beside which, as far as it may be off; where there is
+-- none, the nearest ones around. One row: one enterprise and parcel, the nearest first. is_tied: the next parcel
+-- is not much farther away. is_beside: it is farther than the point may be off.
 -- passes: no parcel has the number of the address, but its road passes here, and the parcel, if it lies on that
 -- road, has the next lower number on its side.
 WITH args AS (
   SELECT
     CAST(:review_candidates AS integer) AS review_candidates,
     CAST(:point_reach_m AS double precision) AS point_reach,
+    CAST(:point_search_m AS double precision) AS point_search,
     CAST(:point_gap_m AS double precision) AS point_gap,
     CAST(:road_reach_m AS double precision) AS road_reach
 ),
@@ -41,7 +43,7 @@ near AS (
   JOIN LATERAL (
     SELECT p.parcel_code, ST_Distance(p.geom, e.geom) AS distance_m
     FROM core.parcel AS p
-    WHERE p.to_run IS NULL AND ST_DWithin(p.geom, e.geom, args.point_reach)
+    WHERE p.to_run IS NULL AND ST_DWithin(p.geom, e.geom, greatest(args.point_reach, args.point_search))
     ORDER BY ST_Distance(p.geom, e.geom), p.parcel_code
     LIMIT args.review_candidates + 1
   ) AS n ON true
@@ -51,10 +53,11 @@ near AS (
 -- Of those whose address no parcel has: the nearest parcel.
 nearest AS (
   SELECT e.enterprise_code, n.parcel_code, e.road, e.village, e.township_code, e.number, e.geom
-  FROM near AS n
+  FROM args
+  CROSS JOIN near AS n
   JOIN enterprise AS e ON e.enterprise_code = n.enterprise_code AND e.number IS NOT NULL AND e.road IS NOT NULL
   LEFT JOIN derived.address_match AS m ON m.enterprise_code = n.enterprise_code AND m.reason = 'address_equal'
-  WHERE n.place = 1 AND m.enterprise_code IS NULL
+  WHERE n.place = 1 AND n.distance_m <= args.point_reach AND m.enterprise_code IS NULL
 ),
 same_road AS (
   SELECT n.*, a.parcel_code AS other_code, a.number AS other_number, a.number_to AS other_to, a.village AS other_village
@@ -103,8 +106,14 @@ SELECT
   n.enterprise_code, n.parcel_code, CAST(n.place AS integer) AS place,
   round(CAST(n.distance_m AS numeric), 4) AS distance_m,
   coalesce(n.place = 1 AND n.next_m - n.distance_m < args.point_gap, false) AS is_tied,
+  n.distance_m > args.point_reach AS is_beside,
   p.enterprise_code IS NOT NULL AS passes
 FROM args
 CROSS JOIN near AS n
 LEFT JOIN passing AS p ON p.enterprise_code = n.enterprise_code AND p.parcel_code = n.parcel_code
-WHERE n.distance_m = 0 OR n.place <= args.review_candidates
+JOIN near AS f ON f.enterprise_code = n.enterprise_code AND f.place = 1
+WHERE n.distance_m = 0 OR (
+  n.place <= args.review_candidates
+  -- where one lies within reach, those farther away say nothing
+  AND (n.distance_m <= args.point_reach OR f.distance_m > args.point_reach)
+)

@@ -1,7 +1,9 @@
 -- Enterprises that changed, and those that share a name, certificate, address, parcel, right, lease
 -- or drawing with anything that changed, before or after.
 WITH args AS (
-  SELECT CAST(:point_reach_m AS double precision) AS reach
+  SELECT
+    CAST(:point_reach_m AS double precision) AS reach,
+    CAST(:point_search_m AS double precision) AS search
 ),
 changed AS (
   SELECT d.kind, d.key FROM ops.dirty AS d
@@ -48,7 +50,7 @@ clean AS MATERIALIZED (
 ),
 -- Versions of changed parcels; whose drawings and points lie near them is looked at again.
 place AS (
-  SELECT ST_Expand(p.geom, args.reach) AS geom
+  SELECT ST_Expand(p.geom, args.reach) AS geom, ST_Expand(p.geom, args.search) AS around
   FROM args
   CROSS JOIN dirty AS d
   JOIN core.parcel AS p ON p.parcel_code = d.key
@@ -197,6 +199,13 @@ FROM (
   SELECT e.enterprise_code
   FROM place AS p
   JOIN core.enterprise AS e ON e.to_run IS NULL AND e.geom && p.geom
+  UNION
+  -- A point that lies in no parcel is asked about those around it.
+  SELECT e.enterprise_code
+  FROM place AS p
+  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.geom && p.around
+  WHERE NOT EXISTS (
+    SELECT 1 FROM derived.point_match AS m WHERE m.enterprise_code = e.enterprise_code AND m.distance_m = 0)
   UNION
   -- A decision may name a parcel before it is delivered.
   SELECT n.enterprise_code
