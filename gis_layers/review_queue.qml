@@ -773,6 +773,9 @@
                 <Option type="QString" name="登记点位附近有多宗" value="point_tied"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="登记点位附近的宗地" value="point_beside"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="名称同音" value="name_sounds_alike"/>
               </Option>
               <Option type="Map">
