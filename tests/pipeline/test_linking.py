@@ -401,6 +401,17 @@ def test_the_role_comes_from_the_lease(world: World) -> None:
     assert world.links(firm) == {parcel: ("tenant", "lease_name", "lessee_name", "accepted")}
 
 
+def test_a_name_like_its_own_gives_the_role_alone(world: World) -> None:
+    """What nothing else places is a candidate; what the registry places is owner."""
+    one, two = world.parcel(1), world.parcel(2)
+    for parcel in (one, two):
+        world.right(parcel, None, "青岚县昌盛五金厂")
+    firm = world.enterprise(1, "青岚县长盛五金厂", township_code=TOWN, parcel_code=one)
+    world.run()
+    assert world.link(firm, one) == ("owner", "registry_parcel", "registry_parcel_code", "accepted")
+    assert world.link(firm, two) == ("owner", "name_similar", "name_one_character", "review")
+
+
 # ---- Addresses and points ------------------------------------------------------------------------
 
 

@@ -157,6 +157,17 @@ chosen AS (
   ) AS r ON true
   WHERE d.kind = 'accept_link'
 ),
+-- Other evidence placed it there; a right or a lease on the same parcel that bears a name like its own says as what.
+role_told AS (
+  SELECT DISTINCT ON (g.enterprise_code, g.parcel_code) g.enterprise_code, g.parcel_code, g.role
+  FROM graded AS g
+  WHERE g.role <> 'operator' AND g.reason <> 'parent_company'
+    AND g.stage IN ('right_name', 'lease_name', 'name_similar')
+    AND NOT EXISTS (
+      SELECT 1 FROM chosen AS c
+      WHERE c.enterprise_code = g.enterprise_code AND c.parcel_code = g.parcel_code AND c.role = g.role)
+  ORDER BY g.enterprise_code, g.parcel_code, g.stage_no, g.score DESC, g.role, g.evidence_key
+),
 runner_up AS (
   SELECT
     c.enterprise_code, c.parcel_code, c.role,
@@ -168,11 +179,16 @@ runner_up AS (
 ),
 ranked AS (
   SELECT
-    c.*,
+    c.enterprise_code, c.parcel_code,
+    CASE WHEN c.status = 'accepted' AND c.stage <> 'decision' AND c.role = 'operator' THEN coalesce(t.role, c.role)
+      ELSE c.role END AS role,
+    c.role AS role_before,
+    c.stage, c.stage_no, c.reason, c.score, c.parts, c.evidence_keys, c.named_code, c.valid_from, c.valid_to, c.status,
     CASE WHEN c.status = 'review' THEN row_number() OVER (
       PARTITION BY c.enterprise_code, c.status ORDER BY c.score DESC, c.stage_no, c.parcel_code, c.role
     ) END AS rank
   FROM chosen AS c
+  LEFT JOIN role_told AS t ON t.enterprise_code = c.enterprise_code AND t.parcel_code = c.parcel_code
 ),
 -- What the evidence says of the share of the parcel: for the allocation.
 hint AS (
@@ -198,6 +214,6 @@ CROSS JOIN ranked AS c
 LEFT JOIN hint AS h
   ON h.enterprise_code = c.enterprise_code AND h.parcel_code = c.parcel_code AND h.role = c.role
 LEFT JOIN runner_up AS r
-  ON r.enterprise_code = c.enterprise_code AND r.parcel_code = c.parcel_code AND r.role = c.role
+  ON r.enterprise_code = c.enterprise_code AND r.parcel_code = c.parcel_code AND r.role = c.role_before
 -- Of guesses only the best are asked; evidence that names the parcel always is.
 WHERE c.rank IS NULL OR c.rank <= args.review_candidates OR c.stage_no <= 10
