@@ -143,7 +143,9 @@ def road_alias_rows(connection: Connection, parameters: Mapping[str, object]) ->
     pairs = []
     for start in range(0, len(unknown), _PIECE):
         piece = unknown.iloc[start : start + _PIECE]
-        distance = process.cdist(piece, known, scorer=Levenshtein.distance, score_cutoff=1)
+        distance = process.cdist(
+            piece, known, scorer=Levenshtein.distance, score_cutoff=1, dtype=np.uint8
+        )
         pairs.append(np.argwhere(distance <= 1) + np.array([start, 0]))
     near = pd.DataFrame(np.concatenate(pairs), columns=["unknown", "known"])
     near = near[~near["unknown"].duplicated(keep=False)]

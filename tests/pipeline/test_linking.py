@@ -527,8 +527,13 @@ def test_leases_in_a_circle_are_told(world: World) -> None:
     one, two = world.enterprise(1, "青岚县长盛五金厂"), world.enterprise(2, "青岚县砚石模具厂")
     world.lease("ZL-1", parcel, lessor_code=one, lessee_code=two)
     world.lease("ZL-2", parcel, lessor_code=two, lessee_code=one)
+    # a park in which everybody lets to everybody has more ways than can be counted
+    park = world.parcel(2)
+    firms = [world.enterprise(n, f"青岚县长盛{n}厂") for n in range(3, 23)]
+    for lessor, lessee in itertools.permutations(firms, 2):
+        world.lease(f"{lessor} {lessee}", park, lessor_code=lessor, lessee_code=lessee)
     world.run()
-    assert "link.lease_cycle" in world.issues(one) & world.issues(two)
+    assert "link.lease_cycle" in world.issues(one) & world.issues(two) & world.issues(firms[0])
 
 
 def test_who_has_nothing_is_told_what_is_missing(world: World) -> None:

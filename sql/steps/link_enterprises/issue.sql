@@ -43,15 +43,14 @@ onward AS (
   FROM lease AS l
   JOIN lease AS n ON n.parcel_code = l.parcel_code AND n.lessor_code = l.lessee_code
 ),
-chain AS (
-  SELECT l.parcel_code, l.lessor_code AS first_code, l.lessee_code AS last_code, ARRAY[l.lease_no] AS leases
+-- Who lets to whom in the end; each pair once, however many ways there are.
+reach AS (
+  SELECT l.parcel_code, l.lessor_code AS first_code, l.lessee_code AS last_code
   FROM onward AS l
-  JOIN enterprise AS e ON e.credit_code = l.lessor_code
-  UNION ALL
-  SELECT c.parcel_code, c.first_code, l.lessee_code, c.leases || l.lease_no
-  FROM chain AS c
-  JOIN onward AS l ON l.parcel_code = c.parcel_code AND l.lessor_code = c.last_code
-  WHERE c.last_code <> c.first_code AND NOT l.lease_no = any(c.leases) AND cardinality(c.leases) < 10
+  UNION
+  SELECT r.parcel_code, r.first_code, l.lessee_code
+  FROM reach AS r
+  JOIN onward AS l ON l.parcel_code = r.parcel_code AND l.lessor_code = r.last_code
 )
 SELECT
   'link_enterprises' AS step,
@@ -105,9 +104,10 @@ GROUP BY o.enterprise_code, o.credit_code
 UNION ALL
 SELECT
   'link_enterprises', 'link.lease_cycle', 'warning', 'lease', e.enterprise_code, c.parcel_code, NULL, NULL,
-  jsonb_build_object('parcel', c.parcel_code, 'leases', min(array_to_string(c.leases, ', ')))
-FROM chain AS c
+  jsonb_build_object('parcel', c.parcel_code, 'leases', string_agg(DISTINCT l.lease_no, ', ' ORDER BY l.lease_no))
+FROM reach AS c
 JOIN enterprise AS e ON e.credit_code = c.first_code
+JOIN lease AS l ON l.parcel_code = c.parcel_code AND e.credit_code IN (l.lessor_code, l.lessee_code)
 WHERE c.last_code = c.first_code
 GROUP BY e.enterprise_code, c.parcel_code
 UNION ALL
