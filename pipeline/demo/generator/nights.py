@@ -78,7 +78,7 @@ def next_night(land: Land, base: Base, state: State, night: int) -> State:
     _renumber(after, some(after.parcels.index.to_numpy(), _RENUMBERED))
     _end_leases(after, some(_endable(after), _ENDED_LEASES))
     vacant = drawn.permutation(_vacant(after))
-    movers = some(_simple_owners(after)["holder"].to_numpy(), _MOVES)
+    movers = some(_movable(after), _MOVES)
     movers = movers[: len(vacant) // 2]
     _move(after, base, movers, vacant[: len(movers)])
     vacant = vacant[len(movers) :]
@@ -126,10 +126,21 @@ def _simple(state: State) -> Ints:
 
 
 def _mergeable(state: State) -> Ints:
-    """Parcels with a simple owner whose neighbour beyond the common border has one, too."""
+    """Parcels with a simple owner whose neighbour beyond the common border has one, too.
+
+    The neighbour's owner leaves: no bill of electricity may still name the parcel.
+    """
     simple = _simple(state)
     twin = state.parcels["twin"].reindex(simple).to_numpy()
-    return simple[np.isin(twin, simple) & (simple < twin)]
+    billed = np.isin(twin, state.accounts.loc[state.accounts["names_parcel"], "parcel"])
+    return simple[np.isin(twin, simple) & (simple < twin) & ~billed]
+
+
+def _movable(state: State) -> Ints:
+    """Simple owners whom no bill of electricity would still place where they were."""
+    holder = np.unique(_simple_owners(state)["holder"])
+    accounts = state.accounts
+    return np.setdiff1d(holder, accounts.loc[accounts["names_parcel"], "enterprise"])
 
 
 def _vacant(state: State) -> Ints:
