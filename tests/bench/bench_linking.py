@@ -37,7 +37,7 @@ from pipeline.steps import STEPS
 
 COPIES = 10
 SHORT_SCALE, SHORT_COPIES = 0.02, 3
-# Seconds of both steps at scale 1; what ten counties take of the time of one; part of the full step.
+# Seconds of both steps at scale 1, on two quiet cores; how many times that ten counties take.
 TARGETS = {"one": 10.0, "ratio": 12.0}
 NIGHT_PART = 200  # of so many enterprises, and rights, one changes in a night
 # What a copy writes in front of names of places, and of names of enterprises: no name has these
