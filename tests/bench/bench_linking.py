@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -405,6 +406,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Make the county, copy it, time the steps; 1 where a copy has other links than the first."""
     given = arguments()
+    # who is told to end stops its server, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="diqi-linking-"))
     server = PrivateServer(folder)
     measured: dict[str, list[dict[str, float]]] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -201,6 +202,8 @@ def main() -> int:
         links, truth = read_links(given.dsn), pd.read_parquet(given.truth)
         title = str(given.truth)
     else:
+        # who is told to end stops its server, too
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         folder = Path(tempfile.mkdtemp(prefix="diqi-noise-"))
         server = PrivateServer(folder)
         try:
