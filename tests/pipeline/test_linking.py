@@ -167,10 +167,15 @@ class World:
             {"kind": kind, "enterprise": enterprise, "parcel": parcel},
         )
 
-    def run(self) -> None:
-        """The two steps that link, over everything."""
+    def run(self, *dirty: tuple[str, str]) -> None:
+        """The two steps that link: over everything, or what the dirty keys (kind, key) touch."""
         self.connection.execute(text("TRUNCATE ops.dirty"))
-        mark_everything(self.connection)
+        for kind, name in dirty:
+            self.connection.execute(
+                text("INSERT INTO ops.dirty VALUES (:kind, :key)"), {"kind": kind, "key": name}
+            )
+        if not dirty:
+            mark_everything(self.connection)
         for name in ("read_texts", "link_enterprises"):
             step = STEP[name]
             own = {key: self.settings.value(path) for key, path in step.settings.items()}
@@ -559,6 +564,42 @@ def test_a_decision_outlasts_the_evidence_and_is_asked_anew(world: World) -> Non
     world.run()
     assert world.link(firm, one)[3] == world.link(firm, two)[3] == "accepted"
     assert world.connection.execute(stale).one() == ([f"lease_code {two} tenant ZL-1"], [])
+
+
+@pytest.mark.parametrize(
+    ("firm", "holder"),
+    [
+        ("青岚县长盛五金厂", "青岚县长盛五金厂"),
+        # incomplete, alike, former, and the company of a branch
+        ("青岚县长盛五金厂", "长盛五金厂"),
+        ("青岚县长盛五金厂", "青岚县昌盛五金厂"),
+        ("青岚县长盛五金厂（原青岚县旧名五金厂）", "青岚县旧名五金厂"),
+    ],
+)
+def test_a_parcel_that_comes_after_its_papers_is_linked(
+    world: World, firm: str, holder: str
+) -> None:
+    world.parcel(1)
+    code = world.enterprise(1, firm, township_code=TOWN)
+    world.right(parcel_code(2), None, holder)
+    world.run()
+    assert world.links(code) == {}
+    late = world.parcel(2)
+    world.run(("parcel", late))
+    found = world.links(code)
+    world.run()
+    assert found == world.links(code)
+    assert set(found) == {late}
+
+
+def test_a_late_parcel_of_a_company_is_asked_of_its_branch(world: World) -> None:
+    company = world.enterprise(1, "青岚县长盛五金有限公司")
+    branch = world.enterprise(2, "青岚县长盛五金有限公司白渚分公司")
+    world.right(parcel_code(2), company, "青岚县长盛五金有限公司")
+    world.run()
+    late = world.parcel(2)
+    world.run(("parcel", late))
+    assert world.link(branch, late)[1:] == ("name_similar", "parent_company", "review")
 
 
 def test_the_order_of_the_rows_plays_no_part(world: World) -> None:

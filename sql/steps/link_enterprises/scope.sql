@@ -9,7 +9,7 @@ changed AS (
   SELECT d.kind, d.key FROM ops.dirty AS d
 ),
 -- With a parcel go its successors where it is retired, and the retired codes that lead to it.
-dirty AS (
+touched AS (
   SELECT c.kind, c.key
   FROM changed AS c
   UNION
@@ -29,17 +29,24 @@ dirty AS (
   JOIN derived.parcel_successor AS o ON o.successor_code = c.key
   WHERE c.kind = 'parcel'
 ),
--- Names, credit codes and certificates of rights and leases on parcels that changed.
-evidence AS (
-  SELECT r.holder_code AS credit_code, r.holder_name_key AS name_key, r.certificate_key
-  FROM dirty AS d
-  JOIN core."right" AS r ON r.parcel_code = d.key AND r.to_run IS NULL
-  WHERE d.kind = 'parcel'
+-- And with it the codes, names and certificates of its rights and leases: a parcel may come after its papers.
+dirty AS (
+  SELECT t.kind, t.key
+  FROM touched AS t
   UNION
-  SELECT l.lessee_code, l.lessee_name_key, NULL
-  FROM dirty AS d
-  JOIN core.lease AS l ON l.parcel_code = d.key AND l.to_run IS NULL
-  WHERE d.kind = 'parcel'
+  SELECT k.kind, k.key
+  FROM touched AS t
+  JOIN core."right" AS r ON r.parcel_code = t.key AND r.to_run IS NULL
+  CROSS JOIN LATERAL (
+    VALUES ('credit', r.holder_code), ('name', r.holder_name_key), ('certificate', r.certificate_key)
+  ) AS k (kind, key)
+  WHERE t.kind = 'parcel' AND k.key IS NOT NULL
+  UNION
+  SELECT k.kind, k.key
+  FROM touched AS t
+  JOIN core.lease AS l ON l.parcel_code = t.key AND l.to_run IS NULL
+  CROSS JOIN LATERAL (VALUES ('credit', l.lessee_code), ('name', l.lessee_name_key)) AS k (kind, key)
+  WHERE t.kind = 'parcel' AND k.key IS NOT NULL
 ),
 -- A first or full run has every enterprise already; only the others are looked for by what they share.
 clean AS MATERIALIZED (
@@ -179,18 +186,6 @@ FROM (
   FROM dirty AS d
   JOIN derived.link AS c ON c.parcel_code = d.key
   WHERE d.kind = 'parcel'
-  UNION
-  SELECT e.enterprise_code
-  FROM evidence AS v
-  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.credit_code = v.credit_code
-  UNION
-  SELECT e.enterprise_code
-  FROM evidence AS v
-  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.name_key = v.name_key
-  UNION
-  SELECT e.enterprise_code
-  FROM evidence AS v
-  JOIN core.enterprise AS e ON e.to_run IS NULL AND e.certificate_key = v.certificate_key
   UNION
   SELECT f.enterprise_code
   FROM place AS p
