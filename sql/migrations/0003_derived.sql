@@ -96,29 +96,14 @@ CREATE TABLE derived.enterprise_address (
 CREATE INDEX enterprise_address_road ON derived.enterprise_address (road);
 CREATE INDEX enterprise_address_village ON derived.enterprise_address (village);
 COMMENT ON TABLE derived.enterprise_address IS 'Parts of the address of each enterprise, and how much of it was understood';
-CREATE TABLE derived.parcel_address (
-  parcel_code text COLLATE "C" PRIMARY KEY,
-  township_code text COLLATE "C",
-  is_former boolean NOT NULL,
-  village text COLLATE "C",
-  road text COLLATE "C",
-  number integer,
-  number_to integer,
-  sub_number text COLLATE "C",
-  park text COLLATE "C",
-  building text COLLATE "C",
-  room text COLLATE "C",
-  understood numeric NOT NULL CHECK (understood BETWEEN 0 AND 1),
-  rest text,
-  road_place text COLLATE "C",
-  road_town text COLLATE "C"
-);
+CREATE TABLE derived.parcel_address (LIKE derived.enterprise_address INCLUDING CONSTRAINTS);
+ALTER TABLE derived.parcel_address DROP COLUMN enterprise_code, ADD parcel_code text COLLATE "C" PRIMARY KEY,
+ADD road_place text COLLATE "C", ADD road_town text COLLATE "C";
 CREATE INDEX parcel_address_village_number ON derived.parcel_address (road, village, number);
 CREATE INDEX parcel_address_township_number ON derived.parcel_address (road, township_code, number);
 CREATE INDEX parcel_address_number ON derived.parcel_address (road, number);
 CREATE INDEX parcel_address_range ON derived.parcel_address (road) WHERE number_to > number;
 CREATE INDEX parcel_address_nowhere ON derived.parcel_address (road) WHERE township_code IS NULL;
-CREATE INDEX parcel_address_village ON derived.parcel_address (village);
 CREATE INDEX parcel_address_park ON derived.parcel_address (park) WHERE park IS NOT NULL;
 COMMENT ON TABLE derived.parcel_address IS 'Parts of the location of each parcel, and how much of it was understood';
 
@@ -144,6 +129,17 @@ CREATE TABLE derived.enterprise_township (
   source text COLLATE "C" NOT NULL CHECK (source IN ('registry', 'address', 'village', 'road', 'none'))
 );
 COMMENT ON TABLE derived.enterprise_township IS 'Township of each enterprise, and what says so';
+
+-- Where an enterprise says that it is, as it is compared with parcels: of two townships that of the address, and
+-- the road with parcels that is meant.
+CREATE VIEW derived.address_in_place AS
+SELECT
+  t.enterprise_code, a.village, coalesce(r.known_road, a.road) AS road, r.road IS NOT NULL AS is_road_alias,
+  a.number, a.number_to, a.sub_number, a.park, coalesce(a.township_code, t.township_code) AS township_code
+FROM derived.enterprise_township AS t
+LEFT JOIN derived.enterprise_address AS a ON a.enterprise_code = t.enterprise_code
+LEFT JOIN derived.road_alias AS r ON r.road = a.road;
+COMMENT ON VIEW derived.address_in_place IS 'Address of each enterprise as it is compared with parcels';
 
 -- Names by their parts. blocks: what a name shares with those that sound alike or differ in one character.
 CREATE TABLE derived.enterprise_name (

@@ -361,6 +361,7 @@ BEGIN
         ('derived', 'parcel_address', 'road_place', '道路、村和门牌号 Road and village, else township, and number, for looking addresses up'),
         ('derived', 'parcel_address', 'road_town', '道路、镇街和门牌号 Road and township, and number, for looking addresses up'),
         ('derived', 'road_alias', 'known_road', '实有道路 Road with parcels that differs in one character'),
+        ('derived', 'address_in_place', 'is_road_alias', '路名差一字 Whether the road is written in another way'),
         ('derived', 'place', 'kind', '类别 Village or road'),
         ('derived', 'place', 'records', '地址数 Addresses that name it and this township'),
         ('derived', 'place', 'share', '占比 Share of the addresses that name it with a township'),

@@ -135,7 +135,7 @@ def test_evidence_that_was_not_chosen_says_why(township):
     drawn = tell(township, "enterprise", official_code("E33"))
     assert [row["outcome"] for row in drawn["other_candidates"]] == ["does_not_decide"]
     (link,) = drawn["links"]
-    assert (link["runner_up_score"], link["gap"]) == ("0.2300", "0.6700")
+    assert (link["runner_up_score"], link["gap"]) == ("0.2200", "0.6800")
     assert [record["values"]["footprint_code"] for record in link["evidence"]] == ["F04"]
 
 

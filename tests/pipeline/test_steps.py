@@ -144,6 +144,7 @@ def test_sql_names_only_declared_tables(step) -> None:
         "derived.lease_in_place",
         "derived.decision_in_place",
         "derived.retired_evidence",
+        "derived.address_in_place",
         "derived.topology",
     }
     allowed = (

@@ -5,25 +5,11 @@ WITH args AS (
   SELECT CAST(:review_candidates AS integer) AS review_candidates
 ),
 enterprise AS (
-  SELECT
-    e.enterprise_code,
-    e.address_key,
-    e.geom,
-    a.village,
-    -- a road on which no parcel lies may be written almost like one on which some do
-    coalesce(r.known_road, a.road) AS road,
-    a.number,
-    a.number_to,
-    a.sub_number,
-    a.park,
-    -- addresses are compared with addresses: where both name a township
-    coalesce(a.township_code, t.township_code) AS township_code
+  SELECT e.address_key, e.geom, a.*
   FROM core.enterprise AS e
   JOIN ops.scope AS s
     ON s.step = 'link_enterprises' AND s.kind = 'enterprise' AND s.key = e.enterprise_code
-  JOIN derived.enterprise_township AS t ON t.enterprise_code = e.enterprise_code
-  LEFT JOIN derived.enterprise_address AS a ON a.enterprise_code = e.enterprise_code
-  LEFT JOIN derived.road_alias AS r ON r.road = a.road
+  JOIN derived.address_in_place AS a ON a.enterprise_code = e.enterprise_code
   WHERE e.to_run IS NULL AND e.status = 'operating'
 ),
 -- What village and township say must not differ; each branch has an index of its own.

@@ -25,22 +25,21 @@ enterprise AS (
     -- by the registry or the address itself, and not only by its village or road
     t.source IN ('registry', 'address') AS is_township_stated,
     a.village,
-    coalesce(r.known_road, a.road) AS road,
-    r.road IS NOT NULL AS is_road_alias,
+    a.road,
+    a.is_road_alias,
     a.number,
     n.is_person
   FROM core.enterprise AS e
   JOIN ops.scope AS s
     ON s.step = 'link_enterprises' AND s.kind = 'enterprise' AND s.key = e.enterprise_code
   JOIN derived.enterprise_township AS t ON t.enterprise_code = e.enterprise_code
-  LEFT JOIN derived.enterprise_address AS a ON a.enterprise_code = e.enterprise_code
-  LEFT JOIN derived.road_alias AS r ON r.road = a.road
+  JOIN derived.address_in_place AS a ON a.enterprise_code = e.enterprise_code
   LEFT JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current'
   WHERE e.to_run IS NULL AND e.status = 'operating'
 ),
 -- A branch, and its company.
 branch AS (
-  SELECT e.enterprise_code, m.enterprise_code AS company_code, c.credit_code
+  SELECT e.enterprise_code, c.credit_code
   FROM enterprise AS e
   JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current' AND n.branch <> ''
   JOIN derived.enterprise_name AS m ON m.body = n.body AND m.form = n.form AND m.region = n.region AND m.branch = ''
@@ -118,13 +117,13 @@ named_only AS (
 ),
 -- Leases that have run out, and who had them.
 ended AS (
-  SELECT DISTINCT e.enterprise_code, l.parcel_code
+  SELECT e.enterprise_code, l.parcel_code
   FROM args
   CROSS JOIN enterprise AS e
   JOIN core.lease AS l ON l.to_run IS NULL AND l.lessee_code = e.credit_code
   WHERE l.valid_to <= args.as_of
   UNION
-  SELECT DISTINCT e.enterprise_code, l.parcel_code
+  SELECT e.enterprise_code, l.parcel_code
   FROM args
   CROSS JOIN enterprise AS e
   JOIN core.lease AS l ON l.to_run IS NULL AND l.lessee_code IS NULL AND l.lessee_name_key = e.name_key
@@ -267,7 +266,7 @@ name_count AS (
 same_name AS (
   SELECT
     e.enterprise_code, r.parcel_code, r.role, r.feed, r.evidence_key, r.is_unclear, r.named_code, r.valid_from,
-    r.valid_to, n.kind, e.is_person, c.enterprises, e.township_code,
+    r.valid_to, n.kind, e.is_person, c.enterprises,
     e.is_township_stated AND e.township_code = t.township_code AS is_same_township
   FROM enterprise AS e
   JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code
@@ -278,8 +277,7 @@ same_name AS (
 -- The same core and trade, the same branch; place or form is missing on one side, and not another one.
 alias AS (
   SELECT
-    e.enterprise_code, o.name_key, e.is_person, e.township_code, e.is_township_stated,
-    count(*) OVER (PARTITION BY o.name_key) AS enterprises
+    e.enterprise_code, o.name_key, e.is_person, e.township_code, e.is_township_stated
   FROM enterprise AS e
   JOIN derived.enterprise_name AS n ON n.enterprise_code = e.enterprise_code AND n.kind = 'current' AND n.body <> ''
   JOIN derived.party_name AS o ON o.body = n.body AND o.name_key <> n.name_key AND o.branch = n.branch
@@ -353,7 +351,9 @@ weak AS (
       ELSE 'smaller_building'
     END AS reason,
     r.footprint_code AS evidence_key,
-    CASE WHEN r.is_ambiguous THEN round(r.share * CAST(args.stage_score ->> 'footprint_drawn' AS numeric), 4) END AS score,
+    CASE WHEN r.is_ambiguous THEN round(r.share * CAST(
+      args.stage_score ->> CASE r.kind WHEN 'land' THEN 'footprint_drawn' ELSE 'footprint_overlap' END AS numeric
+    ), 4) END AS score,
     CAST(NULL AS text) AS more, r.is_ambiguous,
     false AS is_unclear, CAST(NULL AS text) AS named_code, CAST(NULL AS date) AS valid_from, CAST(NULL AS date) AS valid_to
   FROM args
