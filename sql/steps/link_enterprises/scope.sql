@@ -121,18 +121,15 @@ FROM (
     FROM dirty AS d
     WHERE d.kind IN ('road_place', 'road_town')
   ) AS d
-  LEFT JOIN derived.road_alias AS r ON r.known_road = d.road
-  JOIN derived.enterprise_address AS a ON a.road IN (d.road, r.road)
-  JOIN derived.enterprise_township AS t ON t.enterprise_code = a.enterprise_code
+  JOIN derived.address_in_place AS a ON a.road = d.road
   LEFT JOIN (
     SELECT DISTINCT m.enterprise_code FROM derived.address_match AS m WHERE m.reason = 'address_equal'
   ) AS m ON m.enterprise_code = a.enterprise_code
   WHERE CASE d.kind
-    WHEN 'road_place' THEN a.village IS NOT NULL AND d.place IN (
-      d.road || '@' || a.village, d.road || '@' || coalesce(a.township_code, t.township_code), d.road || '@')
-    ELSE a.village IS NULL AND (
-      coalesce(a.township_code, t.township_code) = ''
-      OR d.place IN (d.road || '@' || coalesce(a.township_code, t.township_code), d.road || '@'))
+    WHEN 'road_place' THEN a.village IS NOT NULL
+      AND d.place IN (d.road || '@' || a.village, d.road || '@' || a.township_code, d.road || '@')
+    ELSE a.village IS NULL
+      AND (a.township_code = '' OR d.place IN (d.road || '@' || a.township_code, d.road || '@'))
   END AND (
     m.enterprise_code IS NULL OR d.number = '' OR a.number_to > a.number OR d.number = CAST(a.number AS text)
   )
