@@ -1,0 +1,301 @@
+"""Rule sets as files: finding, reading, laying one over the other, and saying what is wrong.
+
+A rule set is ``config/rules/<id>.toml`` of the program or ``rules/<id>.toml`` of a workspace, which goes
+before. It may extend another; ``rules/<id>.xlsx`` of the workspace, the form that an office fills in, is
+laid over it; single values may be set by their paths.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline._paths import data_path
+from pipeline.domain.rules.problems import Problem, find_problems
+from pipeline.domain.rules.schema import RuleSet
+from pipeline.errors import SettingsError
+from pipeline.messages import both
+from pipeline.rule_form import read_form
+
+Tables = dict[str, Any]
+# Values of these tables are named by those who write rules: they are laid over one by one.
+_LONGEST_CHAIN: Final = 10
+
+
+class RulesError(SettingsError):
+    """A rule set cannot be used; ``problems`` are all that is wrong with it."""
+
+    def __init__(self, name: str, problems: list[Problem]) -> None:
+        self.problems = problems
+        path, code, params = problems[0]
+        zh, en = both(code, params)
+        super().__init__("rules.refused", name=name, path=path, zh=zh, en=en, count=len(problems))
+
+
+def rule_files(workspace: Path | None) -> dict[str, Path]:
+    """Rule sets by id: those of the program, and those of the workspace over them.
+
+    Errors: none.
+    """
+    files = {path.stem: path for path in sorted(data_path("config", "rules").glob("*.toml"))}
+    if workspace is not None:
+        files |= {path.stem: path for path in sorted((workspace / "rules").glob("*.toml"))}
+    return files
+
+
+def load_rules(
+    name: str | Path,
+    workspace: Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    with_form: bool = True,
+) -> RuleSet:
+    """Read a rule set by its id or file, with what it extends, its form, and changed values.
+
+    Errors: RulesError with everything that is wrong; SettingsError where a file cannot be read.
+    """
+    tables = read_tables(name, workspace, with_form=with_form)
+    for path, value in (changes or {}).items():
+        set_value(tables, path, value)
+    return rules_of(tables, str(name))
+
+
+def rules_of(tables: Tables, name: str) -> RuleSet:
+    """A rule set of its tables.
+
+    Errors: RulesError with everything that is wrong.
+    """
+    rules, problems = check_tables(tables)
+    if rules is None or problems:
+        raise RulesError(name, problems)
+    return rules
+
+
+def check_tables(tables: Tables) -> tuple[RuleSet | None, list[Problem]]:
+    """A rule set of its tables, and what is wrong with it; None where it is not even well formed.
+
+    Errors: none.
+    """
+    try:
+        rules = RuleSet.model_validate(tables)
+    except ValidationError as error:
+        return None, _unique(_problem_of(one) for one in error.errors())
+    problems = find_problems(rules)
+    for name, reading in rules.reading.items():
+        other = _copy(tables)
+        other["reading"] = {}
+        try:
+            for path, value in reading.set.items():
+                set_value(other, path, value)
+            RuleSet.model_validate(other)
+        except (SettingsError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            problems.append((f"reading.{name}.set", "rules.reading_wrong", {"reason": reason}))
+    return rules, problems
+
+
+def read_tables(
+    name: str | Path, workspace: Path | None = None, *, with_form: bool = True
+) -> Tables:
+    """The tables of a rule set as they are after what it extends and its form.
+
+    Errors: SettingsError where a file is missing or cannot be read, or the chain has no end.
+    """
+    files = rule_files(workspace)
+    file = _file_of(name, files)
+    chain: list[Tables] = []
+    seen: list[str] = []
+    while True:
+        tables = _read(file)
+        chain.insert(0, tables)
+        seen.append(file.stem)
+        base = tables.get("extends")
+        if not base:
+            break
+        if base in seen or len(seen) > _LONGEST_CHAIN:
+            raise SettingsError("rules.extends_itself", name=file.stem, chain=" → ".join(seen))
+        if base not in files:
+            raise SettingsError(
+                "rules.no_such_set", name=base, known=", ".join(files), like=_like(base, files)
+            )
+        file = files[base]
+    merged: Tables = {}
+    for tables in chain:
+        merged = _over(merged, tables)
+    merged["is_basis"] = bool(chain[-1].get("is_basis", False))
+    form = None if workspace is None else workspace / "rules" / f"{merged.get('id', '')}.xlsx"
+    if with_form and form is not None and form.is_file():
+        merged = lay_form_over(merged, form)
+    return merged
+
+
+def lay_form_over(tables: Tables, form: Path) -> Tables:
+    """The tables with what an office filled in.
+
+    Errors: SettingsError where the form cannot be read, or is for another rule set.
+    """
+    filled = read_form(form)
+    if filled.rule_set != tables.get("id"):
+        raise SettingsError(
+            "rules.form_of_other", form=form.name, name=filled.rule_set, wanted=tables.get("id")
+        )
+    merged = _copy(tables)
+    for path, value in filled.values.items():
+        set_value(merged, path, value)
+    return merged
+
+
+def set_value(tables: Tables, path: str, value: Any) -> None:  # noqa: ANN401 - any TOML value
+    """Set one value by its path: names of tables, or numbers from 0 in lists, between dots.
+
+    Errors: SettingsError where the path leads through something that is no table.
+    """
+    *parents, last = path.split(".")
+    at: Any = tables
+    for part in parents:
+        if isinstance(at, list):
+            if not part.isdigit() or int(part) >= len(at):
+                raise SettingsError("rules.no_such_path", path=path, part=part)
+            at = at[int(part)]
+        elif isinstance(at, dict):
+            at = at.setdefault(part, {})
+        else:
+            raise SettingsError("rules.no_such_path", path=path, part=part)
+    if isinstance(at, list) and last.isdigit() and int(last) < len(at):
+        at[int(last)] = value
+    elif isinstance(at, dict):
+        at[last] = value
+    else:
+        raise SettingsError("rules.no_such_path", path=path, part=last)
+
+
+def value_of_text(text: str) -> Any:  # noqa: ANN401 - any TOML value
+    """A value as it is typed on a command line: a number, yes or no, a list, else a word.
+
+    Errors: none.
+    """
+    try:
+        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def readings_of(name: str, workspace: Path | None, rules: RuleSet) -> dict[str, RuleSet]:
+    """The rule set as each of its other readings has it.
+
+    Errors: as ``load_rules``.
+    """
+    return {
+        reading: load_rules(name, workspace, {**rule.set, "reading": {}})
+        for reading, rule in rules.reading.items()
+    }
+
+
+def _file_of(name: str | Path, files: Mapping[str, Path]) -> Path:
+    if isinstance(name, Path) or str(name).endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise SettingsError("rules.no_such_file", path=str(path))
+        return path
+    if name not in files:
+        raise SettingsError(
+            "rules.no_such_set", name=name, known=", ".join(files), like=_like(name, files)
+        )
+    return files[name]
+
+
+def _like(name: str, known: Iterable[str]) -> str:
+    """The most similar of known names, else all of them."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return found[0] if found else "–"
+
+
+def _read(file: Path) -> Tables:
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError("settings.unreadable", path=str(file), reason=str(error)) from error
+    if tables.get("id") != file.stem:
+        raise SettingsError("rules.id_is_file_name", path=str(file), id=str(tables.get("id")))
+    return tables
+
+
+def _over(base: Any, other: Any) -> Any:  # noqa: ANN401 - values of TOML
+    """One value over another; of two tables each value."""
+    if not isinstance(base, dict) or not isinstance(other, dict):
+        return _copy(other)
+    return {**base, **{name: _over(base.get(name), value) for name, value in other.items()}}
+
+
+def _copy(value: Any) -> Any:  # noqa: ANN401 - a value of TOML
+    if isinstance(value, dict):
+        return {name: _copy(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_copy(part) for part in value]
+    return value
+
+
+def _unique(problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once: a value that may be of several types is refused by each."""
+    seen: dict[tuple[str, str], Problem] = {}
+    for problem in problems:
+        seen.setdefault(problem[:2], problem)
+    return list(seen.values())
+
+
+def _problem_of(error: Any) -> Problem:  # noqa: ANN401 - pydantic's own dictionary
+    """One error of pydantic in words of ours."""
+    place = [str(part) for part in error["loc"]]
+    path, key = ".".join(place), place[-1] if place else ""
+    given = error.get("input")
+    if error["type"] == "extra_forbidden":
+        known = _fields_at(place[:-1])
+        return (
+            path,
+            "rules.unknown_key",
+            {"key": key, "like": _like(key, known), "known": "、".join(known)},
+        )
+    if error["type"] == "missing":
+        return path, "rules.key_missing", {"key": key}
+    if error["type"] == "value_error":
+        return path, "rules.wrong_rule", {"reason": str(error["ctx"]["error"])}
+    return path, "rules.wrong_value", {"key": key, "value": str(given), "reason": error["msg"]}
+
+
+def _fields_at(place: list[str]) -> list[str]:
+    """Keys that a table may have."""
+    model: Any = RuleSet
+    names = iter(place)
+    for part in names:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+        field = model.model_fields.get(part)
+        if field is None:
+            return []
+        model = _model_in(field.annotation)
+        if _is_table_of(field.annotation) or part in {"when", "any", "tiers", "persons"}:
+            next(names, None)
+    known = isinstance(model, type) and issubclass(model, BaseModel)
+    return sorted(model.model_fields) if known else []
+
+
+def _is_table_of(annotation: Any) -> bool:  # noqa: ANN401 - a type
+    return getattr(annotation, "__origin__", None) is dict
+
+
+def _model_in(annotation: Any) -> Any:  # noqa: ANN401 - a type
+    """The model of a field, of the values of its table, or of the members of its list."""
+    arguments = getattr(annotation, "__args__", None)
+    if not arguments:
+        return annotation
+    for one in arguments:
+        found = _model_in(one)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return None
