@@ -168,9 +168,9 @@ def set_value(tables: Tables, path: str, value: Any) -> None:  # noqa: ANN401 - 
         else:
             raise SettingsError("rules.no_such_path", path=path, part=part)
     if isinstance(at, list) and last.isdigit() and int(last) < len(at):
-        at[int(last)] = value
+        at[int(last)] = _copy(value)
     elif isinstance(at, dict):
-        at[last] = value
+        at[last] = _copy(value)
     else:
         raise SettingsError("rules.no_such_path", path=path, part=last)
 

@@ -151,16 +151,13 @@ def _scoring(rules: RuleSet) -> Iterator[Problem]:
                         "rules.unknown_category",
                         _of(category, CATEGORIES),
                     )
-            if isinstance(item.cap, Decimal) and isinstance(item.floor, Decimal):
-                if item.cap < item.floor:
-                    yield (
-                        f"{path}.item.{indicator}.cap",
-                        "rules.cap_below_floor",
-                        {
-                            "cap": item.cap,
-                            "floor": item.floor,
-                        },
-                    )
+            cap, floor = item.cap, item.floor
+            if isinstance(cap, Decimal) and isinstance(floor, Decimal) and cap < floor:
+                yield (
+                    f"{path}.item.{indicator}.cap",
+                    "rules.cap_below_floor",
+                    {"cap": cap, "floor": floor},
+                )
         if scoring.mode == "rank_single":
             if len(scoring.item) > 1:
                 yield f"{path}.item", "rules.rank_single_many", {"count": len(scoring.item)}

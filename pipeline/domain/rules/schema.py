@@ -435,7 +435,8 @@ class RuleSet(_Table):
         default_factory=dict, description="定档 cuts of a category"
     )
     transitions: TransitionEffect = Field(
-        default_factory=TransitionEffect, description="过渡期总则 what transitions have in common"
+        default_factory=TransitionEffect,
+        description="过渡期总则 what transitions have in common",
     )
     transition: dict[str, TransitionRule] = Field(
         default_factory=dict, description="过渡期 transitions"
