@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 CATEGORIES: Final = ("ABOVE", "BELOW_GE3", "BELOW_LT3", "TENANT_ONLY", "PARCEL_MERGED")
 # What is done to a unit, in the order in which it may stand.
@@ -45,6 +46,12 @@ OWN_FACTS: Final = {
 Grade = Annotated[str, Field(min_length=1, max_length=8)]
 Number = Decimal
 Positive = Annotated[Decimal, Field(gt=0)]
+
+
+def _refuse(code: str, **params: object) -> PydanticCustomError:
+    """What a table says that cannot be; the code is one of config/messages/rules.*.toml."""
+    # the words are the rulebook's: this is what a bug would show
+    return PydanticCustomError(code, "{code}", {"code": code, **params})  # type: ignore[arg-type]
 
 
 class _Table(BaseModel):
@@ -100,9 +107,9 @@ class FactRule(Sourced):
             "indicator": "indicator",
         }[self.kind]
         if not getattr(self, needed):
-            raise ValueError(f"a fact of kind {self.kind} needs {needed}")
+            raise _refuse("rules.fact_needs", kind=self.kind, needed=needed)
         if self.kind == "figure" and self.unit not in UNIT_SCALE:
-            raise ValueError(f"a figure needs its unit: one of {', '.join(UNIT_SCALE)}")
+            raise _refuse("rules.figure_needs_unit", unit=self.unit, known="、".join(UNIT_SCALE))
         return self
 
 
@@ -123,14 +130,14 @@ class Bound(_Table):
     def _says_one_thing(self) -> Bound:
         if self.any:
             if self.fact:
-                raise ValueError("`any` stands alone")
+                raise _refuse("rules.any_stands_alone", fact=self.fact)
             return self
         if not self.fact:
-            raise ValueError("a condition needs `fact`")
+            raise _refuse("rules.condition_needs_fact")
         numbers = [self.at_least, self.more_than, self.at_most, self.less_than]
         kinds = [any(n is not None for n in numbers), self.holds is not None, bool(self.among)]
         if sum(kinds) > 1:
-            raise ValueError("a condition has a bound, `holds` or `among`, not several")
+            raise _refuse("rules.condition_says_several", fact=self.fact)
         return self
 
     @property
@@ -194,7 +201,7 @@ class ItemRule(Sourced):
 
     weight: Annotated[Decimal, Field(ge=0)] | None = Field(None, description="权重 points at most")
     benchmark: BenchmarkRule = Field(
-        default_factory=BenchmarkRule, description="基准值 what full marks take"
+        default_factory=lambda: BenchmarkRule.model_validate({}), description="基准值 what full marks take"
     )
     cap: Positive | Literal["none"] = Field(
         Decimal(1), description="封顶 most that counts, as a multiple of the weight, or none"
@@ -237,9 +244,9 @@ class CutRule(Sourced):
     def _says_one_thing(self) -> CutRule:
         given = [self.share is not None, self.score is not None, self.value is not None]
         if sum(given) > 1:
-            raise ValueError("a cut is a share, a score or a value, not several")
+            raise _refuse("rules.cut_says_several")
         if (self.value is not None) != bool(self.indicator) and not self.paper:
-            raise ValueError("a cut by value needs `indicator`, another has none")
+            raise _refuse("rules.cut_needs_indicator")
         return self
 
     @property
@@ -324,7 +331,7 @@ class BonusRule(Condition):
     @model_validator(mode="after")
     def _says_one_thing(self) -> BonusRule:
         if sum([bool(self.tiers), bool(self.fact), bool(self.persons)]) > 1:
-            raise ValueError("a bonus goes by tiers, by a fact or by persons, not several")
+            raise _refuse("rules.bonus_says_several")
         return self
 
     @property
@@ -368,9 +375,9 @@ class TransitionRule(Sourced):
     @model_validator(mode="after")
     def _says_when(self) -> TransitionRule:
         if bool(self.events) == bool(self.recognitions):
-            raise ValueError("a transition begins with `events` or with `recognitions`")
+            raise _refuse("rules.transition_begins")
         if self.takes == "land" and not self.events:
-            raise ValueError("only an event says which land is deducted")
+            raise _refuse("rules.land_needs_events")
         return self
 
     @property
@@ -435,12 +442,12 @@ class RuleSet(_Table):
         default_factory=dict, description="定档 cuts of a category"
     )
     transitions: TransitionEffect = Field(
-        default_factory=TransitionEffect, description="过渡期总则 what transitions have in common"
+        default_factory=lambda: TransitionEffect.model_validate({}), description="过渡期总则 what transitions have in common"
     )
     transition: dict[str, TransitionRule] = Field(
         default_factory=dict, description="过渡期 transitions"
     )
-    adjust: AdjustRule = Field(default_factory=AdjustRule, description="总则 how rules go together")
+    adjust: AdjustRule = Field(default_factory=lambda: AdjustRule.model_validate({}), description="总则 how rules go together")
     upgrade: dict[str, UpgradeRule] = Field(default_factory=dict, description="升档 upgrades")
     floor: dict[str, FloorRule] = Field(default_factory=dict, description="保档 floors")
     bonus: dict[str, BonusRule] = Field(default_factory=dict, description="加分 bonus points")
