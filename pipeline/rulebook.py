@@ -8,6 +8,7 @@ laid over it; single values may be set by their paths.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -24,7 +25,6 @@ from pipeline.messages import both
 from pipeline.rule_form import read_form
 
 Tables = dict[str, Any]
-# Values of these tables are named by those who write rules: they are laid over one by one.
 _LONGEST_CHAIN: Final = 10
 
 
@@ -34,8 +34,8 @@ class RulesError(SettingsError):
     def __init__(self, name: str, problems: list[Problem]) -> None:
         self.problems = problems
         path, code, params = problems[0]
-        zh, en = both(code, params)
-        super().__init__("rules.refused", name=name, path=path, zh=zh, en=en, count=len(problems))
+        words = _in_words(code, params)
+        super().__init__("rules.refused", name=name, path=path, count=len(problems), **words)
 
 
 def rule_files(workspace: Path | None) -> dict[str, Path]:
@@ -85,19 +85,32 @@ def check_tables(tables: Tables) -> tuple[RuleSet | None, list[Problem]]:
     try:
         rules = RuleSet.model_validate(tables)
     except ValidationError as error:
-        return None, _unique(_problem_of(one) for one in error.errors())
+        return None, _problems_of(error, tables)
     problems = find_problems(rules)
-    for name, reading in rules.reading.items():
-        other = _copy(tables)
-        other["reading"] = {}
+    of_readings = [
+        (f"reading.{name}.set.{path}", "rules.reading_wrong", _in_words(code, params))
+        for name, reading in rules.reading.items()
+        for path, code, params in _problems_with(tables, reading.set)
+        if (path, code, params) not in problems
+    ]
+    return rules, [*problems, *of_readings]
+
+
+def _problems_with(tables: Tables, changes: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a rule set once some values are others."""
+    other = _copy(tables)
+    other["reading"] = {}
+    for path, value in changes.items():
         try:
-            for path, value in reading.set.items():
-                set_value(other, path, value)
-            RuleSet.model_validate(other)
-        except (SettingsError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
-            problems.append((f"reading.{name}.set", "rules.reading_wrong", {"reason": reason}))
-    return rules, problems
+            set_value(other, path, value)
+        except SettingsError as error:
+            return [(path, error.code, error.params)]
+    return check_tables(other)[1]
+
+
+def _in_words(code: str, params: dict[str, object]) -> dict[str, object]:
+    zh, en = both(code, params)
+    return {"zh": zh, "en": en}
 
 
 def read_tables(
@@ -109,6 +122,9 @@ def read_tables(
     """
     files = rule_files(workspace)
     file = _file_of(name, files)
+    if isinstance(name, Path):
+        # what lies beside a file may be what it extends
+        files |= {path.stem: path for path in sorted(file.parent.glob("*.toml"))}
     chain: list[Tables] = []
     seen: list[str] = []
     while True:
@@ -122,12 +138,12 @@ def read_tables(
             raise SettingsError("rules.extends_itself", name=file.stem, chain=" → ".join(seen))
         if base not in files:
             raise SettingsError(
-                "rules.no_such_set", name=base, known=", ".join(files), like=_like(base, files)
+                "rules.no_such_set", name=base, known="、".join(files), like=_like(base, files)
             )
         file = files[base]
     merged: Tables = {}
     for tables in chain:
-        merged = _over(merged, tables)
+        merged = dict(_over(merged, tables))
     merged["is_basis"] = bool(chain[-1].get("is_basis", False))
     form = None if workspace is None else workspace / "rules" / f"{merged.get('id', '')}.xlsx"
     if with_form and form is not None and form.is_file():
@@ -145,7 +161,7 @@ def lay_form_over(tables: Tables, form: Path) -> Tables:
         raise SettingsError(
             "rules.form_of_other", form=form.name, name=filled.rule_set, wanted=tables.get("id")
         )
-    merged = _copy(tables)
+    merged: Tables = _copy(tables)
     for path, value in filled.values.items():
         set_value(merged, path, value)
     return merged
@@ -198,14 +214,11 @@ def readings_of(name: str, workspace: Path | None, rules: RuleSet) -> dict[str, 
 
 
 def _file_of(name: str | Path, files: Mapping[str, Path]) -> Path:
-    if isinstance(name, Path) or str(name).endswith(".toml"):
-        path = Path(name)
-        if not path.is_file():
-            raise SettingsError("rules.no_such_file", path=str(path))
-        return path
+    if isinstance(name, Path):
+        return name
     if name not in files:
         raise SettingsError(
-            "rules.no_such_set", name=name, known=", ".join(files), like=_like(name, files)
+            "rules.no_such_set", name=name, known="、".join(files), like=_like(name, files)
         )
     return files[name]
 
@@ -218,11 +231,21 @@ def _like(name: str, known: Iterable[str]) -> str:
 
 def _read(file: Path) -> Tables:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError("settings.unreadable", path=str(file), reason=str(error)) from error
+        data = file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError("rules.no_such_file", path=str(file), reason=reason) from error
+    try:
+        tables = tomllib.loads(data.decode("utf-8-sig"), parse_float=Decimal)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SettingsError("rules.not_utf8", path=str(file), line=line) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError("rules.not_toml", path=str(file), reason=str(error)) from error
     if tables.get("id") != file.stem:
-        raise SettingsError("rules.id_is_file_name", path=str(file), id=str(tables.get("id")))
+        raise SettingsError(
+            "rules.id_is_file_name", path=str(file), id=str(tables.get("id")), stem=file.stem
+        )
     return tables
 
 
@@ -241,31 +264,85 @@ def _copy(value: Any) -> Any:  # noqa: ANN401 - a value of TOML
     return value
 
 
-def _unique(problems: Iterable[Problem]) -> list[Problem]:
-    """Each problem once: a value that may be of several types is refused by each."""
-    seen: dict[tuple[str, str], Problem] = {}
-    for problem in problems:
-        seen.setdefault(problem[:2], problem)
-    return list(seen.values())
+# What pydantic refuses, by the beginning of its type, in words of ours.
+_REFUSALS: Final = (
+    ("extra_forbidden", "rules.unknown_key"),
+    ("missing", "rules.key_missing"),
+    ("decimal_", "rules.not_a_number"),
+    ("finite_number", "rules.not_a_number"),
+    ("int_from_float", "rules.not_whole"),
+    ("int_", "rules.not_a_number"),
+    ("greater_than_equal", "rules.too_small"),
+    ("greater_than", "rules.not_above"),
+    ("less_than_equal", "rules.too_large"),
+    ("less_than", "rules.not_below"),
+    ("date_", "rules.not_a_date"),
+    ("tuple_type", "rules.not_a_list"),
+    ("list_type", "rules.not_a_list"),
+    ("dict_type", "rules.not_a_table"),
+    ("model_", "rules.not_a_table"),
+    ("literal_error", "rules.not_one_of"),
+    ("string_pattern_mismatch", "rules.not_a_name"),
+    ("string_too_short", "rules.too_short"),
+    ("too_short", "rules.too_short"),
+    ("string_too_long", "rules.too_long"),
+    ("string_", "rules.not_text"),
+    ("bool_", "rules.not_yes_no"),
+)
+_BOUNDS: Final = ("gt", "ge", "lt", "le", "min_length", "max_length")
+_LONGEST_VALUE: Final = 60
 
 
-def _problem_of(error: Any) -> Problem:  # noqa: ANN401 - pydantic's own dictionary
-    """One error of pydantic in words of ours."""
-    place = [str(part) for part in error["loc"]]
-    path, key = ".".join(place), place[-1] if place else ""
-    given = error.get("input")
-    if error["type"] == "extra_forbidden":
+def _problems_of(error: ValidationError, tables: Tables) -> list[Problem]:
+    """What pydantic refuses, in words of ours, each place once."""
+    found: dict[str, Problem] = {}
+    for one in error.errors():
+        place = _place_of([str(part) for part in one["loc"]], one["type"], tables)
+        path = ".".join(place)
+        code, params = _in_our_words(one, place)
+        if path in found and {code, found[path][1]} == {"rules.not_a_number", "rules.not_one_of"}:
+            # a value that may be a number or a word is refused as both
+            words = params if code == "rules.not_one_of" else found[path][2]
+            found[path] = path, "rules.neither_number_nor_word", words
+        found.setdefault(path, (path, code, params))
+    return list(found.values())
+
+
+def _place_of(parts: list[str], kind: str, tables: Tables) -> list[str]:
+    """Where an error is, without the types that a value was tried as."""
+    at: Any = tables
+    for number, part in enumerate(parts):
+        if isinstance(at, dict) and part in at:
+            at = at[part]
+        elif isinstance(at, list) and part.isdigit() and int(part) < len(at):
+            at = at[int(part)]
+        else:
+            return parts[: number + (kind == "missing")]
+    return parts
+
+
+def _in_our_words(error: Any, place: list[str]) -> tuple[str, dict[str, object]]:  # noqa: ANN401 - pydantic's own
+    """A code and its parameters for one error."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind.startswith("rules."):
+        return kind, context
+    key = place[-1] if place else ""
+    value = str(error.get("input"))
+    if len(value) > _LONGEST_VALUE:
+        value = f"{value[:_LONGEST_VALUE]}…"
+    params: dict[str, object] = {"key": key, "value": value}
+    code = next((code for begin, code in _REFUSALS if kind.startswith(begin)), "rules.wrong_value")
+    if code == "rules.unknown_key":
         known = _fields_at(place[:-1])
-        return (
-            path,
-            "rules.unknown_key",
-            {"key": key, "like": _like(key, known), "known": "、".join(known)},
-        )
-    if error["type"] == "missing":
-        return path, "rules.key_missing", {"key": key}
-    if error["type"] == "value_error":
-        return path, "rules.wrong_rule", {"reason": str(error["ctx"]["error"])}
-    return path, "rules.wrong_value", {"key": key, "value": str(given), "reason": error["msg"]}
+        return code, {"key": key, "like": _like(key, known), "known": "、".join(known)}
+    if code == "rules.not_one_of":
+        params["known"] = "、".join(re.findall("'([^']*)'", context["expected"]))
+    elif code == "rules.wrong_value":
+        params["reason"] = error["msg"]
+    for name in _BOUNDS:
+        if name in context:
+            params["limit"] = context[name]
+    return code, params
 
 
 def _fields_at(place: list[str]) -> list[str]:

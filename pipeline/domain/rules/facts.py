@@ -284,9 +284,9 @@ def person_points(
     points = []
     for rule in rules:
         persons = selected_persons(evidence, rule.programmes, rule.levels, years)
-        points.append(
-            persons[["unit_code", "person_no"]].assign(points=[rule.points] * len(persons))
-        )
+        table = persons[["unit_code", "person_no"]].copy()
+        table["points"] = rule.points
+        points.append(table)
     column = np.full(len(units), ZERO, dtype=object)
     if not points:
         return column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import pairwise
@@ -91,7 +92,9 @@ def _categories(rules: RuleSet) -> Iterator[Problem]:
 
 
 def _of(name: object, known: Iterable[str]) -> dict[str, object]:
-    return {"name": name, "known": "、".join(sorted(known)) or "–"}
+    names = sorted(known)
+    like = difflib.get_close_matches(str(name), names, n=1) or ["–"]
+    return {"name": name, "like": like[0], "known": "、".join(names) or "–"}
 
 
 def _facts(rules: RuleSet) -> Iterator[Problem]:
@@ -151,12 +154,24 @@ def _scoring(rules: RuleSet) -> Iterator[Problem]:
                         "rules.unknown_category",
                         _of(category, CATEGORIES),
                     )
-            cap, floor = item.cap, item.floor
-            if isinstance(cap, Decimal) and isinstance(floor, Decimal) and cap < floor:
+            # a benchmark is looked up by one kind of name: of two, one would be passed over
+            industries = set(item.benchmark.values) - set(rules.industry_group)
+            divisions = {one for one in industries if len(one) == 2 and one.isdecimal()}
+            if industries and (industries != divisions or industries != set(item.benchmark.values)):
+                yield (
+                    f"{path}.item.{indicator}.benchmark.values",
+                    "rules.mixed_industries",
+                    _of("、".join(sorted(industries)), rules.industry_group),
+                )
+            if (
+                isinstance(item.cap, Decimal)
+                and isinstance(item.floor, Decimal)
+                and item.cap < item.floor
+            ):
                 yield (
                     f"{path}.item.{indicator}.cap",
                     "rules.cap_below_floor",
-                    {"cap": cap, "floor": floor},
+                    {"cap": item.cap, "floor": item.floor},
                 )
         if scoring.mode == "rank_single":
             if len(scoring.item) > 1:
@@ -235,8 +250,8 @@ def _rules(rules: RuleSet) -> Iterator[Problem]:
 
 
 def _bonus(rules: RuleSet, path: str, rule: BonusRule) -> Iterator[Problem]:
-    for number, tier in enumerate(rule.tiers, start=1):
-        yield from _bounds(rules, f"{path}.tiers.{number}", tier.when)
+    for number, tier in enumerate(rule.tiers):
+        yield from _bounds(rules, f"{path}.tiers.{number}.when", tier.when)
     for other in rule.not_with:
         if other not in rules.bonus:
             yield f"{path}.not_with", "rules.unknown_rule", _of(other, rules.bonus)
@@ -261,7 +276,7 @@ def _converts(own: str, unit: str) -> bool:
 
 
 def _bounds(rules: RuleSet, path: str, bounds: Iterable[Bound]) -> Iterator[Problem]:
-    for number, bound in enumerate(bounds, start=1):
+    for number, bound in enumerate(bounds):
         at = f"{path}.{number}"
         if bound.any:
             yield from _bounds(rules, f"{at}.any", bound.any)

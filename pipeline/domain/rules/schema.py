@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 CATEGORIES: Final = ("ABOVE", "BELOW_GE3", "BELOW_LT3", "TENANT_ONLY", "PARCEL_MERGED")
 # What is done to a unit, in the order in which it may stand.
@@ -45,6 +46,12 @@ OWN_FACTS: Final = {
 Grade = Annotated[str, Field(min_length=1, max_length=8)]
 Number = Decimal
 Positive = Annotated[Decimal, Field(gt=0)]
+
+
+def _refuse(code: str, **params: object) -> PydanticCustomError:
+    """What a table says that cannot be; the code is one of config/messages/rules.*.toml."""
+    # the words are the rulebook's: this is what a bug would show
+    return PydanticCustomError(code, "{code}", {"code": code, **params})
 
 
 class _Table(BaseModel):
@@ -100,9 +107,9 @@ class FactRule(Sourced):
             "indicator": "indicator",
         }[self.kind]
         if not getattr(self, needed):
-            raise ValueError(f"a fact of kind {self.kind} needs {needed}")
+            raise _refuse("rules.fact_needs", kind=self.kind, needed=needed)
         if self.kind == "figure" and self.unit not in UNIT_SCALE:
-            raise ValueError(f"a figure needs its unit: one of {', '.join(UNIT_SCALE)}")
+            raise _refuse("rules.figure_needs_unit", unit=self.unit, known="、".join(UNIT_SCALE))
         return self
 
 
@@ -123,14 +130,14 @@ class Bound(_Table):
     def _says_one_thing(self) -> Bound:
         if self.any:
             if self.fact:
-                raise ValueError("`any` stands alone")
+                raise _refuse("rules.any_stands_alone", fact=self.fact)
             return self
         if not self.fact:
-            raise ValueError("a condition needs `fact`")
+            raise _refuse("rules.condition_needs_fact")
         numbers = [self.at_least, self.more_than, self.at_most, self.less_than]
         kinds = [any(n is not None for n in numbers), self.holds is not None, bool(self.among)]
         if sum(kinds) > 1:
-            raise ValueError("a condition has a bound, `holds` or `among`, not several")
+            raise _refuse("rules.condition_says_several", fact=self.fact)
         return self
 
     @property
@@ -237,9 +244,9 @@ class CutRule(Sourced):
     def _says_one_thing(self) -> CutRule:
         given = [self.share is not None, self.score is not None, self.value is not None]
         if sum(given) > 1:
-            raise ValueError("a cut is a share, a score or a value, not several")
+            raise _refuse("rules.cut_says_several")
         if (self.value is not None) != bool(self.indicator) and not self.paper:
-            raise ValueError("a cut by value needs `indicator`, another has none")
+            raise _refuse("rules.cut_needs_indicator")
         return self
 
     @property
@@ -324,7 +331,7 @@ class BonusRule(Condition):
     @model_validator(mode="after")
     def _says_one_thing(self) -> BonusRule:
         if sum([bool(self.tiers), bool(self.fact), bool(self.persons)]) > 1:
-            raise ValueError("a bonus goes by tiers, by a fact or by persons, not several")
+            raise _refuse("rules.bonus_says_several")
         return self
 
     @property
@@ -368,9 +375,9 @@ class TransitionRule(Sourced):
     @model_validator(mode="after")
     def _says_when(self) -> TransitionRule:
         if bool(self.events) == bool(self.recognitions):
-            raise ValueError("a transition begins with `events` or with `recognitions`")
+            raise _refuse("rules.transition_begins")
         if self.takes == "land" and not self.events:
-            raise ValueError("only an event says which land is deducted")
+            raise _refuse("rules.land_needs_events")
         return self
 
     @property
