@@ -18,6 +18,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from pipeline._paths import data_path
+from pipeline.domain.rules import paths
 from pipeline.domain.rules.problems import Problem, find_problems
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.errors import SettingsError
@@ -172,23 +173,10 @@ def set_value(tables: Tables, path: str, value: Any) -> None:  # noqa: ANN401 - 
 
     Errors: SettingsError where the path leads through something that is no table.
     """
-    *parents, last = path.split(".")
-    at: Any = tables
-    for part in parents:
-        if isinstance(at, list):
-            if not part.isdigit() or int(part) >= len(at):
-                raise SettingsError("rules.no_such_path", path=path, part=part)
-            at = at[int(part)]
-        elif isinstance(at, dict):
-            at = at.setdefault(part, {})
-        else:
-            raise SettingsError("rules.no_such_path", path=path, part=part)
-    if isinstance(at, list) and last.isdigit() and int(last) < len(at):
-        at[int(last)] = _copy(value)
-    elif isinstance(at, dict):
-        at[last] = _copy(value)
-    else:
-        raise SettingsError("rules.no_such_path", path=path, part=last)
+    try:
+        paths.set_value(tables, path, value)
+    except KeyError as error:
+        raise SettingsError("rules.no_such_path", path=path, part=error.args[0]) from error
 
 
 def value_of_text(text: str) -> Any:  # noqa: ANN401 - any TOML value
@@ -200,17 +188,6 @@ def value_of_text(text: str) -> Any:  # noqa: ANN401 - any TOML value
         return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def readings_of(name: str, workspace: Path | None, rules: RuleSet) -> dict[str, RuleSet]:
-    """The rule set as each of its other readings has it.
-
-    Errors: as ``load_rules``.
-    """
-    return {
-        reading: load_rules(name, workspace, {**rule.set, "reading": {}})
-        for reading, rule in rules.reading.items()
-    }
 
 
 def _file_of(name: str | Path, files: Mapping[str, Path]) -> Path:

@@ -325,6 +325,23 @@ CREATE TABLE derived.allocation (
 CREATE INDEX allocation_enterprise ON derived.allocation (enterprise_code);
 COMMENT ON TABLE derived.allocation IS 'Area of each parcel per user; enterprise_code '''' is the rest: undivided among users, or allocated to nobody';
 
+CREATE TABLE derived.transition (
+  enterprise_code text COLLATE "C" NOT NULL,
+  rule text COLLATE "C" NOT NULL,
+  event_no text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C",
+  takes text COLLATE "C" NOT NULL CHECK (takes IN ('enterprise', 'land')),
+  land_area_m2 numeric,
+  valid_from date NOT NULL,
+  valid_to date NOT NULL,
+  is_in_force boolean NOT NULL,
+  is_by_day boolean NOT NULL,
+  is_upper_bound boolean NOT NULL,
+  is_beyond_bound boolean NOT NULL,
+  PRIMARY KEY (enterprise_code, rule, event_no)
+);
+COMMENT ON TABLE derived.transition IS '过渡期: what the rule set makes of events and first recognitions; takes land: its area is deducted';
+
 CREATE TABLE derived.unit (
   year integer NOT NULL,
   unit_code text COLLATE "C" NOT NULL,
@@ -351,6 +368,8 @@ CREATE TABLE derived.unit_member (
   parcel_code text COLLATE "C" NOT NULL,
   component text COLLATE "C" NOT NULL,
   area_m2 numeric NOT NULL CHECK (area_m2 >= 0),
+  -- the part of it that is in transition and not counted when its unit is graded
+  deducted_m2 numeric NOT NULL DEFAULT 0 CHECK (deducted_m2 BETWEEN 0 AND area_m2),
   PRIMARY KEY (year, unit_code, enterprise_code, parcel_code)
 );
 CREATE INDEX unit_member_parcel ON derived.unit_member (parcel_code);
@@ -423,16 +442,60 @@ CREATE TABLE derived.township_coverage (
 );
 COMMENT ON TABLE derived.township_coverage IS 'Coverage of each assessment unit (township or zone) by the definition named in it';
 
+CREATE TABLE derived.unit_value (
+  year integer NOT NULL,
+  unit_code text COLLATE "C" NOT NULL,
+  indicator text COLLATE "C" NOT NULL,
+  of_year integer NOT NULL,
+  component text COLLATE "C" NOT NULL,
+  value numeric NOT NULL,
+  member_count integer NOT NULL,
+  PRIMARY KEY (year, unit_code, indicator, of_year)
+);
+CREATE INDEX unit_value_component ON derived.unit_value (component);
+COMMENT ON TABLE derived.unit_value IS 'Figures of a unit: sums over the members that have one; yuan, kWh, tce, tonnes, persons';
+
+CREATE TABLE derived.benchmark (
+  year integer NOT NULL,
+  kind text COLLATE "C" NOT NULL CHECK (kind IN ('benchmark', 'minimum', 'maximum', 'mean_points', 'cut')),
+  scale text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  group_key text COLLATE "C" NOT NULL,
+  value numeric NOT NULL,
+  unit_count integer NOT NULL,
+  PRIMARY KEY (year, kind, scale, name, group_key)
+);
+COMMENT ON TABLE derived.benchmark IS 'What grades depend on besides the unit itself: benchmarks, ends of scales, mean points, cuts';
+
 CREATE TABLE derived.grade (
   year integer NOT NULL,
   unit_code text COLLATE "C" NOT NULL,
   score numeric,
-  grade text COLLATE "C" NOT NULL,
-  source text COLLATE "C" NOT NULL,
+  grade text COLLATE "C",
+  source text COLLATE "C" NOT NULL CHECK (source IN ('decision', 'official', 'computed')),
   edition text COLLATE "C" NOT NULL,
+  official_score numeric,
+  official_grade text COLLATE "C",
+  computed_score numeric,
+  bonus numeric,
+  initial_grade text COLLATE "C",
+  adjusted_grade text COLLATE "C",
+  decided_grade text COLLATE "C",
+  parts_at text COLLATE "C",
+  obstacle text COLLATE "C",
+  lacking text[] NOT NULL,
   PRIMARY KEY (year, unit_code)
 );
-COMMENT ON TABLE derived.grade IS 'Grade of each unit; source official: joined from the delivered official result';
+COMMENT ON TABLE derived.grade IS 'Grade of each unit: decided by a person, else official, else computed by the rule set; all three are kept';
+
+CREATE TABLE derived.reading (
+  year integer NOT NULL,
+  reading text COLLATE "C" NOT NULL,
+  graded integer NOT NULL,
+  changed integer NOT NULL,
+  PRIMARY KEY (year, reading)
+);
+COMMENT ON TABLE derived.reading IS 'How many computed grades another reading of the papers would change';
 
 CREATE TABLE derived.policy_electricity (
   enterprise_code text COLLATE "C" NOT NULL,

@@ -5,4 +5,6 @@ UNION ALL
 SELECT 'answer', a.answer_id, CAST(:run_id AS integer) FROM core.correction_answer AS a
 UNION ALL
 SELECT 'decision', d.decision_id, CAST(:run_id AS integer) FROM core.decision AS d
+UNION ALL
+SELECT 'evaluation_decision', e.decision_id, CAST(:run_id AS integer) FROM core.evaluation_decision AS e
 ON CONFLICT DO NOTHING

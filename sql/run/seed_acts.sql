@@ -21,3 +21,9 @@ FROM core.decision AS d
 WHERE NOT EXISTS (
   SELECT 1 FROM ops.act_seen AS s WHERE s.kind = 'decision' AND s.act_id = d.decision_id
 )
+UNION
+SELECT 'enterprise', e.enterprise_code
+FROM core.evaluation_decision AS e
+WHERE NOT EXISTS (
+  SELECT 1 FROM ops.act_seen AS s WHERE s.kind = 'evaluation_decision' AND s.act_id = e.decision_id
+)

@@ -284,9 +284,8 @@ def person_points(
     points = []
     for rule in rules:
         persons = selected_persons(evidence, rule.programmes, rule.levels, years)
-        table = persons[["unit_code", "person_no"]].copy()
-        table["points"] = rule.points
-        points.append(table)
+        earned = pd.Series(np.full(len(persons), rule.points, dtype=object), persons.index)
+        points.append(persons[["unit_code", "person_no"]].assign(points=earned))
     column = np.full(len(units), ZERO, dtype=object)
     if not points:
         return column

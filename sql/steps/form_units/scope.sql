@@ -1,7 +1,16 @@
 -- Enterprises that changed or use a parcel that changed, and everyone joined to them by undivided
 -- land, before or after. A component is named after one of its members, so the codes of all these
 -- enterprises, and the old names, cover every unit to write.
-WITH RECURSIVE changed AS (
+WITH RECURSIVE args AS (
+  SELECT CAST(:as_of AS date) AS as_of
+),
+changed AS (
+  -- transitions that begin or end by the day
+  SELECT t.enterprise_code
+  FROM args
+  JOIN derived.transition AS t
+    ON t.is_by_day AND (t.valid_from <= args.as_of AND args.as_of < t.valid_to) <> t.is_in_force
+  UNION
   SELECT d.key AS enterprise_code
   FROM ops.dirty AS d
   WHERE d.kind = 'enterprise'
@@ -36,6 +45,9 @@ reached AS (
   JOIN neighbour AS n ON n.enterprise_code = r.enterprise_code
 )
 SELECT 'component' AS kind, r.enterprise_code AS key
+FROM reached AS r
+UNION
+SELECT 'member', r.enterprise_code
 FROM reached AS r
 UNION
 SELECT 'component', m.component

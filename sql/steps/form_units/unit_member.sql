@@ -72,14 +72,30 @@ placed AS (
   FROM share AS s
   LEFT JOIN component AS c ON c.enterprise_code = s.enterprise_code
   LEFT JOIN joined AS j ON j.component = c.component
+),
+-- Land in transition: all that the enterprise has of the parcel, or as much as the matter is about.
+new_land AS (
+  SELECT
+    t.enterprise_code,
+    t.parcel_code,
+    CASE WHEN bool_and(t.land_area_m2 > 0) THEN sum(t.land_area_m2) END AS area_m2
+  FROM derived.transition AS t
+  WHERE t.takes = 'land' AND t.is_in_force AND t.parcel_code IS NOT NULL
+  GROUP BY t.enterprise_code, t.parcel_code
 )
-SELECT args.year, p.unit_code, p.enterprise_code, p.parcel_code, p.component, p.allocated_m2 AS area_m2
+SELECT
+  args.year, p.unit_code, p.enterprise_code, p.parcel_code, p.component, p.allocated_m2 AS area_m2,
+  CASE
+    WHEN n.parcel_code IS NULL THEN 0
+    ELSE least(p.allocated_m2, coalesce(n.area_m2, p.allocated_m2))
+  END AS deducted_m2
 FROM args
 CROSS JOIN placed AS p
+LEFT JOIN new_land AS n ON n.enterprise_code = p.enterprise_code AND n.parcel_code = p.parcel_code
 -- Who left the undivided land brings nothing of it.
 WHERE NOT p.is_undivided OR (p.enterprise_code, p.parcel_code) IN (SELECT e.enterprise_code, e.parcel_code FROM edge AS e)
 UNION ALL
-SELECT DISTINCT args.year, p.unit_code, '', e.parcel_code, p.component, a.allocated_m2
+SELECT DISTINCT args.year, p.unit_code, '', e.parcel_code, p.component, a.allocated_m2, CAST(0 AS numeric)
 FROM args
 CROSS JOIN edge AS e
 JOIN placed AS p ON p.enterprise_code = e.enterprise_code AND p.parcel_code = e.parcel_code

@@ -17,8 +17,9 @@ linked AS (
 state AS (
   SELECT
     m.parcel_code,
-    sum(m.area_m2) FILTER (WHERE u.eval_state = 'evaluated') AS evaluated,
-    sum(m.area_m2) FILTER (WHERE u.eval_state = 'transition') AS transition
+    sum(m.area_m2 - m.deducted_m2) FILTER (WHERE u.eval_state = 'evaluated') AS evaluated,
+    sum(CASE WHEN u.eval_state = 'transition' THEN m.area_m2 ELSE m.deducted_m2 END)
+      FILTER (WHERE u.eval_state <> 'excluded') AS transition
   FROM parcel AS p
   JOIN derived.unit_member AS m ON m.parcel_code = p.parcel_code
   JOIN derived.unit AS u ON u.year = m.year AND u.unit_code = m.unit_code
