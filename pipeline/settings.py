@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline._paths import data_path
 from pipeline.domain.linking import PARTS, REASONS, STAGES
+from pipeline.domain.rules.schema import CATEGORIES, RuleSet
 from pipeline.errors import SettingsError
 from pipeline.feeds.limits import Limits
+from pipeline.rulebook import load_rules
 
 WORKSPACE_FILE = "diqi.toml"
 
@@ -108,6 +110,7 @@ class CodeSettings(_Table):
 class EvaluationSettings(_Table):
     """Years, categories and sizes of evaluation units."""
 
+    ruleset: str
     data_year_offset: int = Field(ge=0)
     vintage: int = Field(ge=0)
     size_threshold_mu: Decimal = Field(ge=0)
@@ -240,6 +243,40 @@ class Settings(_Table):
     policy: PolicySettings
     gate: GateSettings
     limits: LimitSettings
+    # the rule set that evaluation.ruleset names; None: only official grades
+    rules: RuleSet | None = None
+
+    @property
+    def rules_text(self) -> str:
+        """The whole rule set as one text; empty without one."""
+        return "" if self.rules is None else self.rules.fingerprint()
+
+    @property
+    def size_threshold_mu(self) -> Decimal:
+        """Least land of the larger of those below designated size, mu: rules own it where they say it."""
+        category = None if self.rules is None else self.rules.category.get("BELOW_GE3")
+        if category is None or category.from_mu is None:
+            return self.evaluation.size_threshold_mu
+        return category.from_mu
+
+    @property
+    def evaluated_categories(self) -> tuple[str, ...]:
+        """Categories whose units are evaluated; without a rule set all."""
+        if self.rules is None:
+            return CATEGORIES
+        return tuple(name for name, rule in self.rules.category.items() if rule.evaluated)
+
+    @property
+    def transition_effect(self) -> str:
+        """What a transition does to the grade."""
+        return "no_grade" if self.rules is None else self.rules.transitions.effect
+
+    @property
+    def years_back(self) -> int:
+        """How many years before the data year rules look at figures."""
+        facts = () if self.rules is None else self.rules.fact.values()
+        back = (1 if fact.kind == "growth" else fact.years_back for fact in facts)
+        return max(back, default=0)
 
     def value(self, path: str) -> object:
         """One setting by its dotted path, as SQL and fingerprints take it.
@@ -278,7 +315,7 @@ def load_settings(workspace: Path) -> Settings:
     if url:
         tables["database"] = {**tables.get("database", {}), "url": url}
     try:
-        return Settings(workspace=workspace, **tables)
+        settings = Settings(workspace=workspace, **tables)
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(
@@ -288,6 +325,8 @@ def load_settings(workspace: Path) -> Settings:
             reason=first["msg"],
             count=error.error_count(),
         ) from error
+    name = settings.evaluation.ruleset
+    return settings.model_copy(update={"rules": load_rules(name, workspace)}) if name else settings
 
 
 def settings_without_workspace() -> Settings:

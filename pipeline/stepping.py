@@ -82,7 +82,9 @@ def fingerprint(
     """Hash of all that a step's rows depend on besides its input tables."""
     digest = hashlib.sha256()
     files = [data_path("sql", "steps", step.name, "scope.sql")]
-    files += [data_path(*step.sql_folder, f"{output.name}.sql") for output in step.outputs]
+    own = [data_path(*step.sql_folder, f"{output.name}.sql") for output in step.outputs]
+    # rows that Python computes may have a query of another name, which is then one of step.files
+    files += [file for file in own if file.is_file()]
     files += [data_path(*parts) for parts in step.files]
     for file in files:
         digest.update(file.read_bytes())

@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 import pandas as pd
 from sqlalchemy import Connection
 
-from pipeline.steps import check_topology, publish_layers, read_texts
+from pipeline.steps import (
+    check_topology,
+    form_units,
+    grade_units,
+    publish_layers,
+    read_texts,
+)
 
 Rows = Callable[[Connection, Mapping[str, object]], pd.DataFrame]
 
@@ -443,11 +449,22 @@ STEPS: tuple[Step, ...] = (
             "core.indicator",
             "core.score",
             "core.recognition",
+            "core.land_event",
+            "core.current_evaluation_decision",
+            "derived.parcel_successor",
             "derived.link",
             "derived.allocation",
             "derived.parcel_township",
         ),
         outputs=(
+            Output(
+                "derived.transition",
+                key=("enterprise_code", "rule", "event_no"),
+                scope="enterprise_code",
+                kind="member",
+                marks={"enterprise": ("enterprise_code",)},
+                rows=form_units.transition_rows,
+            ),
             Output(
                 "derived.unit_member",
                 key=("year", "unit_code", "enterprise_code", "parcel_code"),
@@ -469,10 +486,72 @@ STEPS: tuple[Step, ...] = (
             _issues("component"),
         ),
         settings={
-            "size_threshold_mu": "evaluation.size_threshold_mu",
+            "rules": "rules_text",
+            "size_threshold_mu": "size_threshold_mu",
+            "evaluated_categories": "evaluated_categories",
+            "transition_effect": "transition_effect",
             "max_operators": "evaluation.max_operators",
             "max_parcels": "evaluation.max_parcels",
         },
+        code=("pipeline.steps.form_units", "pipeline.domain.rules.transitions"),
+        files=tuple(
+            ("sql", "steps", "form_units", f"{name}.sql")
+            for name in ("land_event", "first_recognition", "used_land")
+        ),
+    ),
+    Step(
+        "grade_units",
+        reads=(
+            "core.enterprise",
+            "core.indicator",
+            "core.recognition",
+            "core.talent",
+            "core.score",
+            "core.current_evaluation_decision",
+            "derived.unit",
+            "derived.unit_member",
+        ),
+        outputs=(
+            Output(
+                "derived.unit_value",
+                key=("year", "unit_code", "indicator", "of_year"),
+                scope="component",
+                kind="component",
+            ),
+            Output(
+                "derived.benchmark",
+                key=("year", "kind", "scale", "name", "group_key"),
+                rows=grade_units.benchmark_rows,
+            ),
+            Output(
+                "derived.grade",
+                key=("year", "unit_code"),
+                marks={"unit": ("unit_code",)},
+                rows=grade_units.grade_rows,
+            ),
+            Output("derived.reading", key=("year", "reading"), rows=grade_units.reading_rows),
+            _issues(None),
+        ),
+        settings={"rules": "rules_text", "years_back": "years_back"},
+        code=(
+            "pipeline.steps.grade_units",
+            "pipeline.steps.form_units",
+            "pipeline.domain.rules.engine",
+            "pipeline.domain.rules.facts",
+            "pipeline.domain.rules.exact",
+            "pipeline.domain.rules.schema",
+        ),
+        files=tuple(
+            ("sql", "steps", "grade_units", f"{name}.sql")
+            for name in (
+                "evidence_unit",
+                "evidence_figure",
+                "evidence_recognition",
+                "evidence_talent",
+                "known_grade",
+                "standard",
+            )
+        ),
     ),
     Step(
         "measure_coverage",
@@ -480,13 +559,13 @@ STEPS: tuple[Step, ...] = (
             "core.patch",
             "core.parcel",
             "core.area",
-            "core.score",
             "derived.parcel_patch",
             "derived.parcel_township",
             "derived.link",
             "derived.allocation",
             "derived.unit",
             "derived.unit_member",
+            "derived.grade",
         ),
         outputs=(
             Output(
@@ -524,14 +603,6 @@ STEPS: tuple[Step, ...] = (
             "target_ratio": "coverage.target_ratio",
             "definition": "coverage.definition",
         },
-    ),
-    Step(
-        "grade_units",
-        reads=("core.score", "derived.unit", "derived.unit_member"),
-        outputs=(
-            Output("derived.grade", key=("year", "unit_code"), marks={"unit": ("unit_code",)}),
-            _issues(None),
-        ),
     ),
     Step(
         "apply_policies",

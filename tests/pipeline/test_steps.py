@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from conftest import FIRST_NIGHT, SECOND_NIGHT, Township
@@ -17,7 +18,7 @@ from pipeline._paths import data_path
 from pipeline.demo.township import official_code
 from pipeline.settings import load_settings
 from pipeline.stepping import find_scope, mark_everything
-from pipeline.steps import STEPS
+from pipeline.steps import STEPS, Step
 
 Make = Callable[..., Township]
 
@@ -118,15 +119,35 @@ def test_steps_read_only_what_earlier_steps_wrote() -> None:
             assert (
                 schema in {"raw", "ops"}
                 or table in written
-                or table in {"core.correction", "core.decision", "core.current_decision"}
+                or table
+                in {
+                    "core.correction",
+                    "core.decision",
+                    "core.current_decision",
+                    "core.current_evaluation_decision",
+                }
             ), f"{step.name} reads {table} before it is written"
         written |= own
+
+
+def queries_of(step: Step) -> list[Path]:
+    """The queries of a step: one per table that SQL computes, and those that its Python reads."""
+    files = {o.name: data_path(*step.sql_folder, f"{o.name}.sql") for o in step.outputs}
+    for output in step.outputs:
+        assert output.rows is not None or files[output.name].is_file(), output.table
+    named = [data_path(*parts) for parts in step.files if parts[0] == "sql"]
+    found = {file for file in (*files.values(), *named) if file.is_file()}
+    folder = {
+        file for file in files[step.outputs[0].name].parent.glob("*.sql") if file.stem != "scope"
+    }
+    assert found == folder, "each query of the folder is a table's, or one of step.files"
+    return sorted(found)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_sql_names_only_declared_tables(step) -> None:
     files = [data_path("sql", "steps", step.name, "scope.sql")]
-    files += [data_path(*step.sql_folder, f"{output.name}.sql") for output in step.outputs]
+    files += queries_of(step)
     views = {
         "core.open_record",
         "core.registry_parcel",
@@ -162,8 +183,8 @@ def test_sql_names_only_declared_tables(step) -> None:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_step_files_hold_one_select(step) -> None:
-    for output in step.outputs:
-        code = data_path(*step.sql_folder, f"{output.name}.sql").read_text(encoding="utf-8")
+    for file in queries_of(step):
+        code = file.read_text(encoding="utf-8")
         body = re.sub(r"--.*|'[^']*'", "", code)
         assert ";" not in body
         assert not re.search(r"\b(INSERT|UPDATE|DELETE|CREATE|DROP|TRUNCATE|now\s*\()\b", body)

@@ -586,7 +586,10 @@ def transition(
     found = find_transitions(
         rules or load_rules("cixi-4.0"),
         table,
-        pd.DataFrame(list(firsts), columns=["enterprise_code", "kind", "first_year"]),
+        pd.DataFrame(
+            [(*one, None) for one in firsts],
+            columns=["enterprise_code", "kind", "first_year", "transition_end"],
+        ),
         pd.DataFrame(list(land), columns=["enterprise_code", "parcel_code"]),
         as_of=dt.date.fromisoformat(as_of),
         data_year=year,
@@ -622,6 +625,9 @@ def test_a_supplied_end_wins_within_the_bound_and_is_asked_beyond_it():
     assert not within["is_upper_bound"]
     beyond = transition([event | {"transition_end": dt.date(2030, 1, 1)}], [("a", "p")])["CX-T1"]
     assert (beyond["valid_to"], beyond["is_beyond_bound"]) == (dt.date(2028, 7, 1), True)
+    decided = event | {"transition_end": dt.date(2030, 1, 1), "is_decided": True}
+    row = transition([decided], [("a", "p")])["CX-T1"]
+    assert (row["valid_to"], row["is_beyond_bound"]) == (dt.date(2030, 1, 1), False)
 
 
 def test_the_start_is_the_contract_else_delivery_else_registration():

@@ -18,24 +18,26 @@ EVENT_COLUMNS: Final = (
     "contract_on",
     "delivered_on",
     "occurred_on",
+    "land_area_m2",
     "transition_end",
+    "is_decided",
     "registered_on",
 )
-FIRST_COLUMNS: Final = ("enterprise_code", "kind", "first_year")
+FIRST_COLUMNS: Final = ("enterprise_code", "kind", "first_year", "transition_end")
 TRANSITION_COLUMNS: Final = (
     "enterprise_code",
     "rule",
     "event_no",
     "parcel_code",
     "takes",
+    "land_area_m2",
     "valid_from",
     "valid_to",
     "is_in_force",
+    "is_by_day",
     "is_upper_bound",
     "is_beyond_bound",
 )
-# Rule of transitions that an office lists by their dates, whatever the rule set says.
-LISTED: Final = "listed"
 
 
 def find_transitions(
@@ -64,7 +66,9 @@ def find_transitions(
     """
     day = as_of if rules.transitions.reference_day == "as_of" else dt.date(data_year, 12, 31)
     found = [
-        _of_events(name, rule, events, land, day, data_year)
+        _of_events(name, rule, events, land, day, data_year).assign(
+            is_by_day=rule.counted == "days" and rules.transitions.reference_day == "as_of"
+        )
         if rule.events
         else _of_recognitions(name, rule, firsts, data_year)
         for name, rule in rules.transition.items()
@@ -106,17 +110,18 @@ def _of_events(
     limit = _months_later(start, rule.months)
     given = pd.to_datetime(chosen["transition_end"])
     has_end = given.notna()
+    is_decided = chosen["is_decided"].fillna(value=False).astype(bool) & has_end
     if rule.counted == "data_years":
         first, last = start.dt.year, (limit - pd.Timedelta(days=1)).dt.year
         if rule.max_years is not None:
             most = first + rule.max_years - 1
             last = last.where(last < most, most)
         bound = pd.to_datetime({"year": last + 1, "month": 1, "day": 1})
-        is_beyond = has_end & (given > bound)
+        is_beyond = has_end & (given > bound) & ~is_decided
         end = given.where(has_end & ~is_beyond, bound)
         in_force = (first <= data_year) & (data_year <= (end - pd.Timedelta(days=1)).dt.year)
     else:
-        is_beyond = has_end & (given > limit)
+        is_beyond = has_end & (given > limit) & ~is_decided
         end = given.where(has_end & ~is_beyond, limit)
         now = pd.Timestamp(day)
         in_force = (start <= now) & (now < end)
@@ -169,15 +174,20 @@ def _of_recognitions(
         return chosen
     assert rule.years is not None  # noqa: S101 - a rule that is open is not asked
     first = chosen["first_year"].astype(int)
-    end = first + rule.years
+    bound = pd.to_datetime({"year": first + rule.years, "month": 1, "day": 1})
+    decided = pd.to_datetime(chosen["transition_end"])
+    end = decided.where(decided.notna(), bound)
+    last = (end - pd.Timedelta(days=1)).dt.year
     return chosen.assign(
         rule=name,
         event_no="",
         parcel_code=None,
         takes=rule.takes,
+        land_area_m2=None,
         valid_from=[dt.date(year, 1, 1) for year in first],
-        valid_to=[dt.date(year, 1, 1) for year in end],
-        is_in_force=(first <= data_year) & (data_year < end),
-        is_upper_bound=rule.is_upper_bound,
+        valid_to=end.dt.date,
+        is_in_force=(first <= data_year) & (data_year <= last),
+        is_by_day=False,
+        is_upper_bound=rule.is_upper_bound & decided.isna(),
         is_beyond_bound=False,
     )

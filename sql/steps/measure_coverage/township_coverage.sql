@@ -39,13 +39,6 @@ unit_area AS (
   GROUP BY m.unit_code, t.area_code
   ORDER BY m.unit_code, sum(m.area_m2) DESC, t.area_code
 ),
-official AS (
-  SELECT m.unit_code, min(s.grade) AS grade, count(DISTINCT s.grade) AS grades
-  FROM args
-  JOIN derived.unit_member AS m ON m.year = args.year
-  JOIN core.score AS s ON s.to_run IS NULL AND s.enterprise_code = m.enterprise_code AND s.year = args.year
-  GROUP BY m.unit_code
-),
 counted AS (
   SELECT
     ua.area_code,
@@ -54,15 +47,15 @@ counted AS (
     count(*) FILTER (WHERE u.eval_category = 'BELOW_LT3') AS below_lt3,
     count(*) FILTER (WHERE u.eval_category = 'TENANT_ONLY') AS tenant_only,
     count(*) FILTER (WHERE u.eval_category = 'PARCEL_MERGED') AS parcel_merged,
-    count(*) FILTER (WHERE o.grade = 'A' AND o.grades = 1) AS a,
-    count(*) FILTER (WHERE o.grade = 'B' AND o.grades = 1) AS b,
-    count(*) FILTER (WHERE o.grade = 'C' AND o.grades = 1) AS c,
-    count(*) FILTER (WHERE o.grade = 'D' AND o.grades = 1) AS d,
-    count(*) FILTER (WHERE o.grades IS DISTINCT FROM 1 OR o.grade NOT IN ('A', 'B', 'C', 'D')) AS ungraded
+    count(*) FILTER (WHERE g.grade = 'A') AS a,
+    count(*) FILTER (WHERE g.grade = 'B') AS b,
+    count(*) FILTER (WHERE g.grade = 'C') AS c,
+    count(*) FILTER (WHERE g.grade = 'D') AS d,
+    count(*) FILTER (WHERE g.grade IS NULL OR g.grade NOT IN ('A', 'B', 'C', 'D')) AS ungraded
   FROM args
   JOIN derived.unit AS u ON u.year = args.year
   JOIN unit_area AS ua ON ua.unit_code = u.unit_code
-  LEFT JOIN official AS o ON o.unit_code = u.unit_code
+  LEFT JOIN derived.grade AS g ON g.year = u.year AND g.unit_code = u.unit_code
   WHERE u.eval_state IN ('evaluated', 'transition')
   GROUP BY ua.area_code
 )
