@@ -596,6 +596,40 @@ RESULTS: Final = (
     Result("E51", "61.5", "C", "3.5", 22000),
 )
 
+# What rules of evaluation ask for; none of it decides anything without a set of rules.
+# 用地事项: number, kind, firm, parcel, area, contract, delivery, day, last day of the transition
+LAND_EVENTS: Final = (
+    (
+        "3302992025B00034",
+        "新供地",
+        "E43",
+        "P34",
+        2400,
+        "2025-01-01",
+        "2025-02-20",
+        "",
+        "2027-12-31",
+    ),
+    ("3302992019Z00018", "二级市场转让", "E24", "P18", 6000, "", "", "2019-04-08", ""),
+)
+# 人才入选: firm, number of the person, programme, level, day
+TALENTS: Final = (
+    ("E24", "RC0000241", "引才工程", "国家级", "2024-05-06"),
+    ("E24", "RC0000242", "人才培养工程", "省级", "2025-11-20"),
+)
+# 电表: account, meter, firm, share, evidence. Two meters of one account, one of two accounts.
+METERS: Final = (
+    ("0029900121", "0000012101", "E12", "", ""),
+    ("0029900121", "0000012102", "E12", "", ""),
+    ("0029900151", "0000015171", "E15", "60%", "分表抄见电量"),
+    ("0029900171", "0000015171", "E17", "40%", "分表抄见电量"),
+)
+# 差别化政策执行情况: firm, year, policy, yuan
+POLICY_RETURNS: Final = (
+    ("E12", 2025, "差别化电价", "9600.00"),
+    ("E24", 2025, "财政奖励", "250000.00"),
+)
+
 # ---------------------------------------------------------------------------------------------
 # What the second night changes.
 # P35 is divided into two halves; one goes to a new firm.
@@ -620,7 +654,8 @@ def write_township(workspace: Path) -> None:
     """Write what the offices send on the first day, into ``inbox/2026-06-30``.
 
     DLTB.shp and ZD.shp (GBK, no ``.cpg``), 建筑物.gpkg, 行政区.gpkg, 企业名录.xlsx, 权利人.xlsx,
-    租赁.xlsx, 指标_2025.xlsx, 评价结果_2025.xlsx, 认定.csv (GB18030), 用电户.csv (UTF-8).
+    租赁.xlsx, 指标_2025.xlsx, 评价结果_2025.xlsx, 认定.csv (GB18030), 用电户.csv (UTF-8), 用地事项.xlsx,
+    人才入选.xlsx, 电表.csv, 差别化政策执行情况.csv (both UTF-8).
 
     Shape:  the workspace folder in; files written, older ones of the same name replaced.
     Units:  metres, m2; tax in 万元; leased land in mu.
@@ -639,6 +674,7 @@ def write_township(workspace: Path) -> None:
     _write_results(folder)
     _write_recognitions(folder)
     _write_accounts(folder)
+    _write_rule_records(folder)
 
 
 def write_second_night(workspace: Path) -> None:
@@ -965,6 +1001,44 @@ def _write_accounts(folder: Path) -> None:
         columns=["用电户号", "用电户名", "统一社会信用代码", "用电地址"],
     )
     table.to_csv(folder / "用电户.csv", index=False, encoding="utf-8-sig", lineterminator="\r\n")
+
+
+def _write_rule_records(folder: Path) -> None:
+    """Write 用地事项.xlsx, 人才入选.xlsx, and 电表.csv and 差别化政策执行情况.csv in UTF-8 with its mark."""
+    _write_table(
+        folder / "用地事项.xlsx",
+        [
+            "电子监管号",
+            "事项类型",
+            "受让方统一社会信用代码",
+            "宗地代码",
+            "用地面积（平方米）",
+            "合同签订日期",
+            "交地日期",
+            "发生日期",
+            "过渡期截止日期",
+        ],
+        [
+            [number, kind, official_code(firm), official_code(parcel), *rest]
+            for number, kind, firm, parcel, *rest in LAND_EVENTS
+        ],
+    )
+    _write_table(
+        folder / "人才入选.xlsx",
+        ["统一社会信用代码", "人才编号", "入选工程", "级别", "入选时间"],
+        [[official_code(firm), *rest] for firm, *rest in TALENTS],
+    )
+    meters = pd.DataFrame(
+        [(account, meter, official_code(firm), *rest) for account, meter, firm, *rest in METERS],
+        columns=["用电户号", "电表号", "统一社会信用代码", "分摊比例", "依据"],
+    )
+    returns = pd.DataFrame(
+        [(official_code(firm), *rest) for firm, *rest in POLICY_RETURNS],
+        columns=["统一社会信用代码", "执行年度", "差别化政策", "金额（元）"],
+    )
+    for name, table in (("电表", meters), ("差别化政策执行情况", returns)):
+        path = folder / f"{name}.csv"
+        table.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
 
 
 def _write_shapefile(path: Path, rows: list[dict[str, Any]]) -> None:

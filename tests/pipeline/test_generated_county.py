@@ -150,7 +150,9 @@ def county_template(
     engine.dispose()
     assert result.unknown_files == []
     assert result.missing_feeds == []
-    assert [d.quarantined_count for d in result.deliveries] == [0] * 11
+    # patches, parcels, rights, leases, enterprises, areas, footprints, figures of two years, results,
+    # recognitions, accounts, land matters, talents, meters, policies
+    assert [d.quarantined_count for d in result.deliveries] == [0] * 16
     return folder, dsn
 
 
@@ -232,6 +234,58 @@ def test_every_stage_and_every_rung_is_met(county: Engine) -> None:
 
 def test_the_whole_truth_is_found(county: Engine, county_template: tuple[Path, str]) -> None:
     assert_planted(county, truth_of(county_template[0], FIRST_NIGHT))
+
+
+def test_records_that_rules_ask_for_are_held(
+    county: Engine, county_template: tuple[Path, str]
+) -> None:
+    """Rows of the files as they stand in core, with codes, dates and figures of the program."""
+    inbox = county_template[0] / "inbox" / FIRST_NIGHT.isoformat()
+    delivered = {
+        "land_event": pd.read_excel(inbox / "用地事项.xlsx", engine="openpyxl"),
+        "talent": pd.read_excel(inbox / "人才入选.xlsx", engine="openpyxl"),
+        "meter": pd.read_csv(inbox / "电表.csv"),
+        "policy_return": pd.read_csv(inbox / "差别化政策执行情况.csv", encoding="gb18030"),
+        "recognition": pd.read_csv(inbox / "认定.csv", encoding="gb18030"),
+    }
+    for feed, rows in delivered.items():
+        held = query(county, f"SELECT count(*) AS n FROM core.{feed} WHERE to_run IS NULL")
+        assert held.loc[0, "n"] == len(rows) > 0, feed
+    names = set(delivered["talent"]["姓名"])
+    extra = query(county, "SELECT CAST(extra AS text) AS said FROM raw.talent")["said"]
+    assert not extra.apply(lambda said: any(name in said for name in names)).any()
+
+    cases = truth_of(county_template[0], FIRST_NIGHT)["rule_cases"]
+    assert list(cases) == ["enterprise_code", "rule", "applies", "amount", "note"]
+    units = query(
+        county, "SELECT unit_code, kind, eval_state, eval_area_m2 AS m2 FROM derived.unit"
+    ).set_index("unit_code")
+    units = units.loc["E-" + cases["enterprise_code"]]
+    assert set(units["kind"]) == {"enterprise"}
+    assert set(units["eval_state"]) == {"evaluated"}
+    exactly = cases[(cases["rule"] == "CX-F3") & (cases["note"] == "tax per mu exactly 8 万")]
+    (firm,) = exactly["enterprise_code"]
+    tax = query(
+        county,
+        "SELECT value FROM core.indicator WHERE to_run IS NULL AND indicator = 'tax' AND year = 2025"
+        f" AND enterprise_code = '{firm}'",
+    )
+    assert tax.loc[0, "value"] == units.loc[f"E-{firm}", "m2"].iloc[0] * 120
+
+    events = query(
+        county,
+        "SELECT enterprise_code, kind, contract_on, transition_end FROM core.land_event"
+        " WHERE to_run IS NULL",
+    ).set_index("enterprise_code")
+    supplied = cases[cases["rule"] == "CX-T1"].set_index("note")["enterprise_code"]
+    ended = events.loc[supplied["supply, contract 54 months ago"]]
+    assert (ended["kind"], ended["contract_on"]) == ("supply", dt.date(2021, 12, 30))
+    granted = events.loc[supplied["supply, the last day granted is this one"]]
+    assert granted["transition_end"] == dt.date(2026, 7, 1)
+    # the area of a project is no assessment unit
+    assert "project" in set(query(county, "SELECT kind FROM core.area")["kind"])
+    spoken = query(county, "SELECT DISTINCT kind FROM derived.township_coverage")
+    assert set(spoken["kind"]) == {"township", "zone"}
 
 
 # ---- A third computation -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from pipeline.demo.generator.cover import official_area
-from pipeline.demo.generator.economy import State, enterprise_codes, names_of
+from pipeline.demo.generator.economy import FIRST_DAY, State, enterprise_codes, names_of
 from pipeline.demo.generator.files import (
     Bytes,
     Field,
@@ -322,7 +322,7 @@ def _write_rule_records(folder: Path, state: State) -> None:
     if len(before := records.before):
         columns: dict[str, Any] = {**_named(state, before), "年度": before["year"]}
         columns[REVENUE] = before[REVENUE]
-        _write_table(folder / f"上年度指标_{YEAR - 1}.xlsx", columns)
+        _write_table(folder / f"上年度指标_{FIRST_DAY.replace(year=YEAR):%Y%m%d}.xlsx", columns)
     if len(records.events):
         _write_table(folder / "用地事项.xlsx", _land_events(state, records.events))
     if len(persons := records.persons):

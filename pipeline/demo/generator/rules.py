@@ -440,7 +440,7 @@ def _candidates(state: State) -> pd.DataFrame:
 
 
 def _on_enterprises(drawn: np.random.Generator, state: State) -> list[Planted]:
-    """Find an enterprise for each case, first for those that ask for a scale."""
+    """Find an enterprise for each case, first for those that few fit."""
     table = _candidates(state)
     table = table.iloc[drawn.permutation(len(table))]
     free: dict[tuple[int, bool], list[tuple[int, tuple[int, ...]]]] = {}
@@ -449,16 +449,26 @@ def _on_enterprises(drawn: np.random.Generator, state: State) -> list[Planted]:
     ):
         free.setdefault((len(parcels), above), []).append((enterprise, parcels))
     code = state.parcels["code"]
-    found: dict[int, Planted] = {}
-    for number in sorted(range(len(CASES)), key=lambda place: CASES[place].above is None):
+    placed: dict[int, Planted] = {}
+    for number in sorted(range(len(CASES)), key=_breadth):
         case = CASES[number]
         scales = (False, True) if case.above is None else (case.above,)
-        pool = next((p for s in scales if (p := free.get((case.parcels, s)))), None)
+        # what asks for no land may be planted on one with two parcels
+        asks = case.event is not None or case.tax_beside is not None
+        sizes = (case.parcels,) if asks else (1, 2)
+        wanted = [(size, scale) for size in sizes for scale in scales]
+        pool = next((found for wish in wanted if (found := free.get(wish))), None)
         if pool:
             enterprise, parcels = pool.pop(0)
             codes = tuple(str(code[parcel]) for parcel in parcels)
-            found[number] = Planted(enterprise, case, parcels, codes)
-    return [found[number] for number in sorted(found)]
+            placed[number] = Planted(enterprise, case, parcels, codes)
+    return [placed[number] for number in sorted(placed)]
+
+
+def _breadth(number: int) -> tuple[bool, bool]:
+    """Cases that few enterprises fit come first."""
+    case = CASES[number]
+    return case.above is None and case.parcels == 1, case.tax_beside is None
 
 
 def _figures(state: State, planted: Sequence[Planted]) -> pd.DataFrame:
