@@ -98,7 +98,7 @@ def check_tables(tables: Tables) -> tuple[RuleSet | None, list[Problem]]:
 
 def _problems_with(tables: Tables, changes: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with a rule set once some values are others."""
-    other = _copy(tables)
+    other: Tables = _copy(tables)
     other["reading"] = {}
     for path, value in changes.items():
         try:
@@ -142,8 +142,8 @@ def read_tables(
             )
         file = files[base]
     merged: Tables = {}
-    for tables in chain:
-        merged = dict(_over(merged, tables))
+    for one in chain:
+        merged = dict(_over(merged, one))
     merged["is_basis"] = bool(chain[-1].get("is_basis", False))
     form = None if workspace is None else workspace / "rules" / f"{merged.get('id', '')}.xlsx"
     if with_form and form is not None and form.is_file():
@@ -161,7 +161,7 @@ def lay_form_over(tables: Tables, form: Path) -> Tables:
         raise SettingsError(
             "rules.form_of_other", form=form.name, name=filled.rule_set, wanted=tables.get("id")
         )
-    merged = _copy(tables)
+    merged: Tables = _copy(tables)
     for path, value in filled.values.items():
         set_value(merged, path, value)
     return merged
@@ -337,6 +337,8 @@ def _in_our_words(error: Any, place: list[str]) -> tuple[str, dict[str, object]]
         return code, {"key": key, "like": _like(key, known), "known": "、".join(known)}
     if code == "rules.not_one_of":
         params["known"] = "、".join(re.findall("'([^']*)'", context["expected"]))
+    elif code == "rules.too_large" and key == "share":
+        code = "rules.share_is_a_fraction"
     elif code == "rules.wrong_value":
         params["reason"] = error["msg"]
     for name in _BOUNDS:

@@ -51,7 +51,7 @@ Positive = Annotated[Decimal, Field(gt=0)]
 def _refuse(code: str, **params: object) -> PydanticCustomError:
     """What a table says that cannot be; the code is one of config/messages/rules.*.toml."""
     # the words are the rulebook's: this is what a bug would show
-    return PydanticCustomError(code, "{code}", {"code": code, **params})  # type: ignore[arg-type]
+    return PydanticCustomError(code, "{code}", {"code": code, **params})
 
 
 class _Table(BaseModel):
@@ -201,7 +201,8 @@ class ItemRule(Sourced):
 
     weight: Annotated[Decimal, Field(ge=0)] | None = Field(None, description="权重 points at most")
     benchmark: BenchmarkRule = Field(
-        default_factory=lambda: BenchmarkRule.model_validate({}), description="基准值 what full marks take"
+        default_factory=lambda: BenchmarkRule.model_validate({}),
+        description="基准值 what full marks take",
     )
     cap: Positive | Literal["none"] = Field(
         Decimal(1), description="封顶 most that counts, as a multiple of the weight, or none"
@@ -442,12 +443,16 @@ class RuleSet(_Table):
         default_factory=dict, description="定档 cuts of a category"
     )
     transitions: TransitionEffect = Field(
-        default_factory=lambda: TransitionEffect.model_validate({}), description="过渡期总则 what transitions have in common"
+        default_factory=lambda: TransitionEffect.model_validate({}),
+        description="过渡期总则 what transitions have in common",
     )
     transition: dict[str, TransitionRule] = Field(
         default_factory=dict, description="过渡期 transitions"
     )
-    adjust: AdjustRule = Field(default_factory=lambda: AdjustRule.model_validate({}), description="总则 how rules go together")
+    adjust: AdjustRule = Field(
+        default_factory=lambda: AdjustRule.model_validate({}),
+        description="总则 how rules go together",
+    )
     upgrade: dict[str, UpgradeRule] = Field(default_factory=dict, description="升档 upgrades")
     floor: dict[str, FloorRule] = Field(default_factory=dict, description="保档 floors")
     bonus: dict[str, BonusRule] = Field(default_factory=dict, description="加分 bonus points")
