@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import re
 import tomllib
 from decimal import Decimal
@@ -396,3 +397,23 @@ def test_each_code_has_both_texts_and_each_text_a_code() -> None:
         texts[language] = set(tomllib.loads(file.read_text(encoding="utf-8")))
         assert texts[language] <= set(catalogue(language))
     assert used == texts["zh"] == texts["en"]
+
+
+PAGE = Path(pipeline.__file__).parents[1] / "docs" / "how-to-write-rules.md"
+EXAMPLES = re.findall(
+    r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_what_the_page_shows_can_be_used(tmp_path: Path, example: str) -> None:
+    if not example.startswith("id ="):
+        example = HEAD.replace("huangyan-2022", "cixi-4.0") + example
+    name = tomllib.loads(example)["id"]
+    assert check_rules(str(write(tmp_path, example, name))).problems == []
+
+
+def test_a_rule_that_is_taken_over_can_be_ended(tmp_path: Path) -> None:
+    text = HEAD.replace("huangyan-2022", "cixi-4.0") + "[upgrade.CX-U1]\nvalid_to = 2000-01-01\n"
+    rule = load_rules(write(tmp_path, text)).upgrade["CX-U1"]
+    assert not rule.is_in_force(dt.date(2025, 1, 1))
