@@ -11,6 +11,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,7 @@ from pipeline.domain.rules.problems import Problem, find_problems
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.errors import SettingsError
 from pipeline.messages import both
-from pipeline.rule_form import read_form
+from pipeline.rule_form import FilledForm, FormError, read_form, write_form
 
 Tables = dict[str, Any]
 _LONGEST_CHAIN: Final = 10
@@ -99,7 +100,7 @@ def check_tables(tables: Tables) -> tuple[RuleSet | None, list[Problem]]:
 
 def _problems_with(tables: Tables, changes: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with a rule set once some values are others."""
-    other = _copy(tables)
+    other: Tables = _copy(tables)
     other["reading"] = {}
     for path, value in changes.items():
         try:
@@ -143,13 +144,11 @@ def read_tables(
             )
         file = files[base]
     merged: Tables = {}
-    for tables in chain:
-        merged = dict(_over(merged, tables))
+    for one in chain:
+        merged = dict(_over(merged, one))
     merged["is_basis"] = bool(chain[-1].get("is_basis", False))
-    form = None if workspace is None else workspace / "rules" / f"{merged.get('id', '')}.xlsx"
-    if with_form and form is not None and form.is_file():
-        merged = lay_form_over(merged, form)
-    return merged
+    form = form_of(merged, workspace) if with_form else None
+    return merged if form is None else lay_form_over(merged, form)
 
 
 def lay_form_over(tables: Tables, form: Path) -> Tables:
@@ -188,6 +187,132 @@ def value_of_text(text: str) -> Any:  # noqa: ANN401 - any TOML value
         return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A rule set that was looked at: what is wrong with it, and what it leaves out.
+
+    ``rules`` is None where it is not even well formed. ``form`` is the form that was laid over it, with how
+    many values that says.
+    """
+
+    name: str
+    rules: RuleSet | None
+    problems: list[Problem]
+    form: tuple[str, int] | None = None
+
+    @property
+    def papers(self) -> dict[str, list[str]]:
+        """What is left out, by the paper that has it."""
+        found: dict[str, list[str]] = {}
+        for path, paper in self.rules.papers() if self.rules is not None else []:
+            found.setdefault(paper, []).append(path)
+        return found
+
+
+def check_rules(what: str, workspace: Path | None = None) -> Checked:
+    """Look at a rule set: by its id, a .toml, or a form (.xlsx) laid over the rule set that it is for.
+
+    Errors: SettingsError where a file cannot be read, or there is no such rule set.
+    """
+    try:
+        if Path(what).suffix.lower() in {".xlsx", ".xls", ".xlsm"}:
+            form: Path | None = Path(what)
+            name: str | Path = read_form(Path(what)).rule_set
+        else:
+            name = Path(what) if what.lower().endswith(".toml") else what
+            form = None
+        tables = read_tables(name, workspace, with_form=False)
+        form = form or form_of(tables, workspace)
+        filled = None if form is None else read_form(form)
+    except FormError as error:
+        return Checked(what, None, [("", *problem) for problem in error.problems])
+    if form is None or filled is None:
+        return Checked(str(tables["id"]), *check_tables(tables))
+    tables = lay_form_over(tables, form)
+    rules, problems = check_tables(tables)
+    told = [(_place_in(filled, path), code, params) for path, code, params in problems]
+    return Checked(str(tables["id"]), rules, told, (str(form), len(filled.values)))
+
+
+def _place_in(filled: FilledForm, path: str) -> str:
+    """A path with the cell of a form that set it."""
+    place = filled.places.get(path)
+    return path if place is None else f"{path}（{place}）"
+
+
+def form_of(tables: Tables, workspace: Path | None) -> Path | None:
+    """The form of a rule set in a workspace, where there is one.
+
+    Errors: none.
+    """
+    if workspace is None:
+        return None
+    form = workspace / "rules" / f"{tables.get('id', '')}.xlsx"
+    return form if form.is_file() else None
+
+
+def list_rules(workspace: Path | None = None, in_use: str = "") -> list[dict[str, Any]]:
+    """Every rule set that can be named, with how far it can be used.
+
+    Errors: none: what cannot be read is told with its problem.
+    """
+    found = []
+    for name, file in rule_files(workspace).items():
+        is_own = workspace is not None and file.parent == workspace / "rules"
+        row: dict[str, Any] = {
+            "id": name,
+            "title_zh": "",
+            "title_en": "",
+            "edition": "",
+            "from": "workspace" if is_own else "program",
+            "is_in_use": name == in_use,
+            "is_basis": False,
+            "missing": None,
+            "problems": 0,
+            "form": None,
+        }
+        try:
+            checked = check_rules(name, workspace)
+        except SettingsError as error:
+            found.append({**row, "problems": 1, "error": error.code})
+            continue
+        row["problems"] = len(checked.problems)
+        row["form"] = checked.form[0] if checked.form else None
+        if (rules := checked.rules) is not None:
+            row |= {"title_zh": rules.title_zh, "title_en": rules.title_en}
+            row |= {"edition": rules.edition, "is_basis": rules.is_basis}
+            row["missing"] = len(rules.papers())
+        found.append(row)
+    return found
+
+
+def write_form_of(name: str, workspace: Path | None = None, out: Path | None = None) -> Path:
+    """Write the form of a rule set, with what the form of the workspace says already; tell where it is.
+
+    A file in which somebody has filled in something is not written over.
+
+    Errors: RulesError, SettingsError.
+    """
+    tables = read_tables(name, workspace, with_form=False)
+    rules = rules_of(tables, name)
+    before = form_of(tables, workspace)
+    filled = None if before is None else read_form(before).values
+    folder = Path.cwd() if workspace is None else workspace / "rules"
+    path = out or folder / f"{rules.id}.xlsx"
+    if path.exists() and not _is_blank(path):
+        raise SettingsError("rules.form_holds_values", file=str(path))
+    write_form(path, rules, filled)
+    return path
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether a file is a form that says nothing; what is no form is somebody's."""
+    try:
+        return not read_form(path).values
+    except SettingsError:
+        return False
 
 
 def _file_of(name: str | Path, files: Mapping[str, Path]) -> Path:
@@ -314,6 +439,8 @@ def _in_our_words(error: Any, place: list[str]) -> tuple[str, dict[str, object]]
         return code, {"key": key, "like": _like(key, known), "known": "、".join(known)}
     if code == "rules.not_one_of":
         params["known"] = "、".join(re.findall("'([^']*)'", context["expected"]))
+    elif code == "rules.too_large" and key == "share":
+        code = "rules.share_is_a_fraction"
     elif code == "rules.wrong_value":
         params["reason"] = error["msg"]
     for name in _BOUNDS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from pipeline.cli import county, office, review, runs, server, state
+from pipeline.cli import county, office, review, rules, runs, server, state
 
 app = typer.Typer(
     name="diqi",
@@ -37,3 +37,4 @@ for command in (
 app.add_typer(server.app, name="server")
 app.add_typer(office.app, name="office")
 app.add_typer(review.app, name="review")
+app.add_typer(rules.app, name="rules")

@@ -233,6 +233,29 @@ def show_offices(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     _show(console, "各单位数据 Feeds by office", columns, is_marked)
 
 
+def show_rules(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the rule sets: where each is from, whether it is in use, how much it lacks."""
+
+    def words(row: Mapping[str, Any]) -> str:
+        if row["problems"]:
+            return f"有误 {row['problems']} 处"
+        return "使用中" if row["is_in_use"] else "供沿用" if row["is_basis"] else ""
+
+    def texts(name: str) -> list[str]:
+        return ["-" if row[name] is None else str(row[name]) for row in rows]
+
+    origins = ["工作区" if row["from"] == "workspace" else "程序" for row in rows]
+    columns = [
+        _Column("代号", "id", texts("id"), is_number=False),
+        _Column("名称", "title", texts("title_zh"), is_number=False, least=20),
+        _Column("版次", "edition", texts("edition"), is_number=False, rank=1),
+        _Column("来自", "from", origins, is_number=False),
+        _Column("状态", "state", [words(row) for row in rows], is_number=False),
+        _Column("缺值", "missing", texts("missing")),
+    ]
+    _show(console, "评价规则 Rule sets", columns, [bool(row["problems"]) for row in rows])
+
+
 def show_seats(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
     """Print how many enterprises have which seat state."""
     words = read_codes()["seat_state"]

@@ -20,6 +20,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(
     r"(?:^|[|;&(] ?)(?:\.venv/bin/)?diqi ([a-z-]+(?: [^|;&)\n#`>]*)?)", re.MULTILINE
 )
+GROUPS = {"server", "office", "review", "rules"}
 OPTION = re.compile(r"(?<!\S)--?[a-z][a-z-]*")
 
 
@@ -28,7 +29,7 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def commands() -> dict[str, set[str]]:
-    """The options of each command; those of ``server``, ``office`` and ``review`` by two words."""
+    """The options of each command; those of a group by two words."""
     found: dict[str, set[str]] = {}
 
     def gather(command: Any, words: tuple[str, ...]) -> None:
@@ -64,7 +65,7 @@ def test_commands_and_options_exist(page: str) -> None:
     for block in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
         for line in COMMAND.findall(block):
             words = line.split()
-            name = " ".join(words[:2]) if words[0] in {"server", "office", "review"} else words[0]
+            name = " ".join(words[:2]) if words[0] in GROUPS else words[0]
             assert name in known, f"diqi {line}"
             unknown = set(OPTION.findall(line)) - known[name]
             assert not unknown, f"diqi {line}: {unknown}"

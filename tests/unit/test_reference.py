@@ -24,7 +24,7 @@ def load_build():
 build = load_build()
 
 
-@pytest.mark.parametrize("name", ["settings.md", "feeds.md", "layers.md"])
+@pytest.mark.parametrize("name", ["settings.md", "feeds.md", "layers.md", "rules.md"])
 def test_committed_page_is_what_make_docs_writes(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8") == build.pages()[name], "run make docs"
 
@@ -51,3 +51,13 @@ def test_a_comment_serves_all_settings_below_it() -> None:
 )
 def test_working_papers_are_left_out(comment: str, said: str) -> None:
     assert build.without_papers(comment) == said
+
+
+def test_every_table_of_a_rule_set_is_described() -> None:
+    named = {name.split(".")[0] for name, _ in build.RULE_TABLES}
+    tables = {
+        name
+        for name, field in build.RuleSet.model_fields.items()
+        if "table" in build.value_words(field)
+    }
+    assert tables == named
