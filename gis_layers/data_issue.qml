@@ -226,6 +226,18 @@
                 <Option type="QString" name="往年关联结果" value="past_link"/>
               </Option>
               <Option type="Map">
+                <Option type="QString" name="用地事项" value="land_event"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="人才入选" value="talent"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="电表" value="meter"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="差别化政策执行情况" value="policy_return"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="镇街和开发区" value="area"/>
               </Option>
             </Option>

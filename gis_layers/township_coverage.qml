@@ -457,6 +457,9 @@
               <Option type="Map">
                 <Option type="QString" name="园区" value="park"/>
               </Option>
+              <Option type="Map">
+                <Option type="QString" name="整治项目区" value="project"/>
+              </Option>
             </Option>
           </Option>
         </config>

@@ -296,7 +296,7 @@ def _fit(field: str, column: Column, value: object, county: County) -> str | Non
             return dt.date.fromisoformat(said).isoformat()
         except ValueError as error:
             raise ValueError(f"{field} {said} is no date like 2026-06-30") from error
-    if column.codes:
+    if column.codes and column.otherwise != "{text}":
         known = sorted({*column.codes.values(), *filter(None, [column.otherwise])})
         if said not in known:
             raise ValueError(f"{field} {said} is no code; one of {', '.join(known)}")

@@ -183,9 +183,9 @@ def set_value(tables: Tables, path: str, value: Any) -> None:  # noqa: ANN401 - 
         else:
             raise SettingsError("rules.no_such_path", path=path, part=part)
     if isinstance(at, list) and last.isdigit() and int(last) < len(at):
-        at[int(last)] = value
+        at[int(last)] = _copy(value)
     elif isinstance(at, dict):
-        at[last] = value
+        at[last] = _copy(value)
     else:
         raise SettingsError("rules.no_such_path", path=path, part=last)
 
@@ -325,17 +325,6 @@ def _is_blank(path: Path) -> bool:
         return not read_form(path).values
     except SettingsError:
         return False
-
-
-def readings_of(name: str, workspace: Path | None, rules: RuleSet) -> dict[str, RuleSet]:
-    """The rule set as each of its other readings has it.
-
-    Errors: as ``load_rules``.
-    """
-    return {
-        reading: load_rules(name, workspace, {**rule.set, "reading": {}})
-        for reading, rule in rules.reading.items()
-    }
 
 
 def _file_of(name: str | Path, files: Mapping[str, Path]) -> Path:

@@ -349,7 +349,13 @@ def column_notes(column: Column) -> list[str]:
         (column.leading_zeros, "may begin with zeros"),
         (column.fill_down, "empty means the same as above"),
         (column.codes, pairs(column.codes)),
-        (column.otherwise, f"anything else: `{column.otherwise}`"),
+        (
+            column.otherwise,
+            "anything else stays as it is"
+            if column.otherwise == "{text}"
+            else f"anything else: `{column.otherwise}`",
+        ),
+        (column.bare_year, "a year alone is its first day"),
         (column.minimum is not None, f"at least {plain(column.minimum)}"),
         (column.maximum is not None, f"at most {plain(column.maximum)}"),
         (column.inclusive_end, "the last day in force; stored as the day after"),

@@ -63,6 +63,7 @@ _MONTH_FORMS = (
     re.compile(rf"{_DATE_YEAR}[-/.](?P<month>[0-9]{{1,2}})"),
     re.compile(rf"{_DATE_YEAR} *年 *(?P<month>[0-9]{{1,2}}) *月(?:份)?"),
 )
+_YEAR_FORM = re.compile(r"(?P<year>(?:19|20)[0-9]{2}) *(?:年(?:度)?)?")
 # Years of the Republic of China, 1 = 1912, of which no one writes more than three figures.
 _ROC_START = 1911
 _ROC_YEAR = "(?:中?[华華]?民[国國])? *(?P<year>[0-9]{1,3})"
@@ -156,7 +157,12 @@ def parse_quantity(s: pd.Series, units: Mapping[str, str]) -> pd.DataFrame:
 
 
 def parse_date(
-    s: pd.Series, *, serial: bool = False, since_1904: bool = False, roc: bool = False
+    s: pd.Series,
+    *,
+    serial: bool = False,
+    since_1904: bool = False,
+    roc: bool = False,
+    bare_year: bool = False,
 ) -> pd.DataFrame:
     """Read dates as typed, as ISO text.
 
@@ -166,7 +172,8 @@ def parse_date(
     永久 are NA without a problem. With ``serial``, a bare number that is no written date and no
     year is a spreadsheet's count of days, from 1900 or (``since_1904``) from 1904. With ``roc``
     years of up to three figures are those of the Republic of China: ``民國110年3月5日``, ``110.3.5``,
-    ``1100305``; else a year of two or three figures is none. Other problems: ``missing``,
+    ``1100305``; else a year of two or three figures is none. With ``bare_year`` a year alone, ``2021``
+    and ``2021年``, becomes its first day with the problem ``year_only``. Other problems: ``missing``,
     ``not_a_date``.
 
     Shape:  one text per row in; columns value (ISO date or NA) and problem on the same index
@@ -193,6 +200,11 @@ def parse_date(
     month_only = value.isna() & month.notna()
     value = value.fillna(month)
     problem = _problem(text, value, "not_a_date").mask(month_only, "month_only")
+    if bare_year:
+        year = map_unique(text, _written_year)
+        year_only = value.isna() & year.notna()
+        value = value.fillna(year)
+        problem = problem.mask(year_only, "year_only")
     return pd.DataFrame({"value": value, "problem": problem.mask(endless)})
 
 
@@ -327,6 +339,12 @@ def _written_month(text: str) -> str | None:
         if match is not None:
             return _iso(match["year"], match["month"], "1")
     return None
+
+
+def _written_year(text: str) -> str | None:
+    """Return the first day of the year that the text names without a month."""
+    match = _YEAR_FORM.fullmatch(text)
+    return None if match is None else _iso(match["year"], "1", "1")
 
 
 def _roc_day(text: str) -> str | None:

@@ -44,8 +44,13 @@ WORDS: Final[Mapping[str, str]] = {
     "indicator.indicator": "indicator",
     "indicator.unit": "indicator_unit",
     "layers.township_coverage.kind": "area_kind",
+    "land_event.kind": "land_event_kind",
+    "policy_return.policy": "policy",
     "recognition.kind": "recognition_kind",
+    "recognition.level": "level",
     "right.right_state": "right_state",
+    "talent.level": "level",
+    "talent.programme": "programme",
 }
 # A seat's reason is the stage that placed it, where evidence did.
 _ELSE: Final = {"reason": "stage"}

@@ -33,6 +33,10 @@ FEEDS = (
     "account",
     "score",
     "past_link",
+    "land_event",
+    "talent",
+    "meter",
+    "policy_return",
     "area",
 )
 
@@ -158,7 +162,9 @@ class Column(_Model):
     ``mixed_units``: whether a column that mixes units is refused or read by row; ``drawn``: the rule
     by which the figure is the area of the row's own shape; ``calendar``: of years with up to three
     figures; ``several``: a cell may name several parcels, and this is the first;
-    ``leading_zeros``: a code that may begin with zeros, which a numeric cell loses; ``fill_down``: an empty cell means the same as the cell above.
+    ``leading_zeros``: a code that may begin with zeros, which a numeric cell loses; ``fill_down``: an empty cell means the same as the cell above;
+    ``otherwise``: what an unlisted text becomes, ``{text}`` leaves it; ``bare_year``: a date may be a
+    year alone, which is its first day.
     """
 
     type: ColumnType = "text"
@@ -180,6 +186,7 @@ class Column(_Model):
     leading_zeros: bool = False
     several: bool = False
     fill_down: bool = False
+    bare_year: bool = False
     codes: dict[str, str] = {}
     otherwise: str | None = None
     pad_left: int | None = Field(default=None, ge=1)
@@ -435,6 +442,10 @@ class _Sources(_Model):
             "account",
             "score",
             "past_link",
+            "land_event",
+            "talent",
+            "meter",
+            "policy_return",
             "area",
         ],
         dict[str, Any],

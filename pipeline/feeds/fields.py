@@ -44,6 +44,8 @@ from pipeline.feeds.headings import normalise_heading
 from pipeline.feeds.units import Figures, LayerUnits
 
 _DATA_YEAR = "{data_year}"
+# What an unlisted text becomes that stays as it is.
+_AS_IT_IS = "{text}"
 _INVISIBLE = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{200B}-\x{200F}\x{2060}\x{FEFF}]"
 # Number of an identity card: personal data, never stored. Region, birthday, sequence, check.
 _IDENTITY = (
@@ -218,6 +220,8 @@ class Fields:
         known = {normalise_heading(code): code for code in column.codes.values()}
         known |= {normalise_heading(given): code for given, code in column.codes.items()}
         translated = map_unique(text, lambda value: known.get(normalise_heading(value)))
+        if column.otherwise == _AS_IT_IS:
+            return blank_to_na(translated.fillna(text))
         unknown = (text.notna() & translated.isna()).to_numpy(dtype=bool)
         self.findings.report(unknown, "field.unknown_code", name, text)
         if column.otherwise is not None:
@@ -228,6 +232,9 @@ class Fields:
     # -- codes ----------------------------------------------------------------------------------
 
     def _code(self, name: str, column: Column, text: pd.Series) -> pd.Series:
+        if column.personal:
+            # an identity number is no number that an office gave
+            text = text.mask(matches(clean_code(text), _IDENTITY))
         text = self._undamaged(name, text)
         cleaned = text if is_plain(text, upper=True) else _once_each(text, clean_code)
         if column.pad_left is not None or column.pad_right is not None:
@@ -319,12 +326,15 @@ class Fields:
             serial=self.layer.is_spreadsheet,
             since_1904=self._dates_1904,
             roc=column.calendar == "roc",
+            bare_year=column.bare_year,
         )
         unreadable = (found["problem"] == "not_a_date").to_numpy(dtype=bool)
         self.findings.report(unreadable, "field.not_a_date", name, text)
         self.findings.note_problem(name, unreadable)
         month_only = (found["problem"] == "month_only").to_numpy(dtype=bool)
         self.findings.report(month_only, "field.month_only", name, text, severity="notice")
+        year_only = (found["problem"] == "year_only").to_numpy(dtype=bool)
+        self.findings.report(year_only, "field.year_only", name, text, severity="notice")
         value = map_unique(found["value"], _without_last_day)
         return map_unique(value, _next_day) if column.inclusive_end else value
 

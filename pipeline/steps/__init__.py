@@ -43,6 +43,10 @@ _RECORD_MARKS: dict[str, dict[str, tuple[str, ...]]] = {
     "account": {"enterprise": ("enterprise_code",)},
     "past_link": {"enterprise": ("enterprise_code",)},
     "score": {"enterprise": ("enterprise_code",)},
+    "land_event": {"enterprise": ("enterprise_code",)},
+    "talent": {"enterprise": ("enterprise_code",)},
+    "meter": {"enterprise": ("enterprise_code",)},
+    "policy_return": {"enterprise": ("enterprise_code",)},
     "area": {"area": ("area_code",)},
 }
 # Records that hold from valid_from up to, not including, valid_to.

@@ -95,6 +95,7 @@ CREATE TABLE raw.indicator (
   indicator text COLLATE "C" NOT NULL,
   value numeric NOT NULL,
   unit text COLLATE "C" NOT NULL,
+  basis text,
   extra jsonb NOT NULL DEFAULT '{}'
 );
 CREATE TABLE raw.recognition (
@@ -104,6 +105,7 @@ CREATE TABLE raw.recognition (
   valid_from date NOT NULL,
   valid_to date,
   level text COLLATE "C",
+  first_on date,
   extra jsonb NOT NULL DEFAULT '{}'
 );
 CREATE TABLE raw.account (
@@ -130,6 +132,46 @@ CREATE TABLE raw.past_link (
   parcel_code text COLLATE "C" NOT NULL,
   year integer NOT NULL,
   role text COLLATE "C",
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.land_event (
+  row_hash bytea PRIMARY KEY,
+  event_no text COLLATE "C" NOT NULL,
+  enterprise_code text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C",
+  land_area_m2 numeric CHECK (land_area_m2 >= 0),
+  contract_on date,
+  delivered_on date,
+  occurred_on date,
+  transition_end date,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.talent (
+  row_hash bytea PRIMARY KEY,
+  enterprise_code text COLLATE "C" NOT NULL,
+  person_no text COLLATE "C" NOT NULL,
+  programme text COLLATE "C" NOT NULL,
+  level text COLLATE "C" NOT NULL,
+  selected_on date NOT NULL,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.meter (
+  row_hash bytea PRIMARY KEY,
+  account_no text COLLATE "C" NOT NULL,
+  meter_no text COLLATE "C" NOT NULL,
+  enterprise_code text COLLATE "C" NOT NULL,
+  parcel_code text COLLATE "C",
+  share numeric CHECK (share >= 0 AND share <= 1),
+  evidence text,
+  extra jsonb NOT NULL DEFAULT '{}'
+);
+CREATE TABLE raw.policy_return (
+  row_hash bytea PRIMARY KEY,
+  enterprise_code text COLLATE "C" NOT NULL,
+  year integer NOT NULL,
+  policy text COLLATE "C" NOT NULL,
+  amount numeric,
   extra jsonb NOT NULL DEFAULT '{}'
 );
 CREATE TABLE raw.area (
@@ -177,6 +219,14 @@ CREATE TABLE core.score (LIKE raw.score INCLUDING DEFAULTS INCLUDING CONSTRAINTS
 ALTER TABLE core.score DROP COLUMN extra;
 CREATE TABLE core.past_link (LIKE raw.past_link INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 ALTER TABLE core.past_link DROP COLUMN extra;
+CREATE TABLE core.land_event (LIKE raw.land_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.land_event DROP COLUMN extra;
+CREATE TABLE core.talent (LIKE raw.talent INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.talent DROP COLUMN extra;
+CREATE TABLE core.meter (LIKE raw.meter INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.meter DROP COLUMN extra;
+CREATE TABLE core.policy_return (LIKE raw.policy_return INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE core.policy_return DROP COLUMN extra;
 CREATE TABLE core.area (LIKE raw.area INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 ALTER TABLE core.area DROP COLUMN extra;
 
@@ -197,6 +247,10 @@ DECLARE
     "account": ["account_no"],
     "score": ["enterprise_code", "year", "edition"],
     "past_link": ["enterprise_code", "parcel_code", "year"],
+    "land_event": ["event_no"],
+    "talent": ["enterprise_code", "person_no", "programme", "level", "selected_on"],
+    "meter": ["account_no", "meter_no", "enterprise_code"],
+    "policy_return": ["enterprise_code", "year", "policy"],
     "area": ["area_code"]
   }';
   feed text;
@@ -294,6 +348,9 @@ CREATE INDEX footprint_enterprise ON core.footprint (enterprise_code) WHERE to_r
 CREATE INDEX account_enterprise ON core.account (enterprise_code) WHERE to_run IS NULL;
 CREATE INDEX account_parcel ON core.account (parcel_code) WHERE to_run IS NULL AND parcel_code IS NOT NULL;
 CREATE INDEX past_link_parcel ON core.past_link (parcel_code) WHERE to_run IS NULL;
+-- Rules ask for what is known of an enterprise.
+CREATE INDEX land_event_enterprise ON core.land_event (enterprise_code) WHERE to_run IS NULL;
+CREATE INDEX meter_enterprise ON core.meter (enterprise_code) WHERE to_run IS NULL;
 
 -- The parcels that the registry names for an enterprise: a cell may hold several.
 CREATE VIEW core.registry_parcel AS
@@ -360,6 +417,10 @@ UNION ALL SELECT 'recognition', record_key, row_hash, correction_ids FROM core.r
 UNION ALL SELECT 'account', record_key, row_hash, correction_ids FROM core.account WHERE to_run IS NULL
 UNION ALL SELECT 'score', record_key, row_hash, correction_ids FROM core.score WHERE to_run IS NULL
 UNION ALL SELECT 'past_link', record_key, row_hash, correction_ids FROM core.past_link WHERE to_run IS NULL
+UNION ALL SELECT 'land_event', record_key, row_hash, correction_ids FROM core.land_event WHERE to_run IS NULL
+UNION ALL SELECT 'talent', record_key, row_hash, correction_ids FROM core.talent WHERE to_run IS NULL
+UNION ALL SELECT 'meter', record_key, row_hash, correction_ids FROM core.meter WHERE to_run IS NULL
+UNION ALL SELECT 'policy_return', record_key, row_hash, correction_ids FROM core.policy_return WHERE to_run IS NULL
 UNION ALL SELECT 'area', record_key, row_hash, correction_ids FROM core.area WHERE to_run IS NULL;
 COMMENT ON VIEW core.open_record IS 'Key and content hash of every open record';
 
@@ -427,7 +488,7 @@ CREATE TABLE core.correction (
   entered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   CHECK (field NOT IN ('geom', 'row_hash', 'extra')),
   CHECK (feed IN ('patch', 'parcel', 'right', 'lease', 'enterprise', 'footprint', 'indicator', 'recognition',
-    'account', 'score', 'past_link', 'area'))
+    'account', 'score', 'past_link', 'land_event', 'talent', 'meter', 'policy_return', 'area'))
 );
 -- Reconciling looks corrections up by record.
 CREATE INDEX correction_record ON core.correction (feed, key);

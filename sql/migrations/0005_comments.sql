@@ -12,6 +12,10 @@ COMMENT ON TABLE raw.recognition IS '企业认定原始行 Recognitions as deliv
 COMMENT ON TABLE raw.account IS '用电户号原始行 Electricity accounts as delivered, content once';
 COMMENT ON TABLE raw.score IS '评价结果原始行 Official scores as delivered, content once';
 COMMENT ON TABLE raw.past_link IS '往年关联结果原始行 Links of past years as delivered, content once';
+COMMENT ON TABLE raw.land_event IS '用地事项原始行 Land matters as delivered, content once';
+COMMENT ON TABLE raw.talent IS '人才入选原始行 Persons selected for talent programmes as delivered, content once';
+COMMENT ON TABLE raw.meter IS '电表原始行 Electricity meters as delivered, content once';
+COMMENT ON TABLE raw.policy_return IS '差别化政策执行情况原始行 What differentiated policies did as delivered, content once';
 COMMENT ON TABLE raw.shape_as_delivered IS '修复或隔离前的原图形 Shapes as they came, before a repair or instead of one';
 COMMENT ON TABLE raw.area IS '镇街和开发区原始行 Townships and zones as delivered, content once';
 COMMENT ON TABLE core.patch IS '地类图斑 Survey patches with history';
@@ -25,6 +29,10 @@ COMMENT ON TABLE core.recognition IS '企业认定 Recognitions with history';
 COMMENT ON TABLE core.account IS '用电户号 Electricity accounts with history';
 COMMENT ON TABLE core.score IS '评价结果 Official scores with history';
 COMMENT ON TABLE core.past_link IS '往年关联结果 Links of past years with history';
+COMMENT ON TABLE core.land_event IS '用地事项 Land matters with history';
+COMMENT ON TABLE core.talent IS '人才入选 Persons selected for talent programmes with history';
+COMMENT ON TABLE core.meter IS '电表 Electricity meters with history';
+COMMENT ON TABLE core.policy_return IS '差别化政策执行情况 What differentiated policies did with history';
 COMMENT ON TABLE core.area IS '镇街和开发区 Townships and zones with history';
 COMMENT ON TABLE layers.data_issue IS '数据问题 Data issues';
 COMMENT ON TABLE layers.enterprise IS '企业 Enterprises';
@@ -51,10 +59,12 @@ BEGIN
         ('address', '地址 Address as delivered'),
         ('address_key', '地址匹配键 Normalised address, for matching'),
         ('allocated_m2', '分配面积（平方米） Allocated area in square metres'),
+        ('amount', '金额（元） Amount in yuan'),
         ('area_code', '评价区域代码 Assessment unit: township code or zone code'),
         ('area_m2', '面积（平方米） Area in square metres'),
         ('as_of', '业务日期 Business date'),
         ('author', '填报人 Who entered it'),
+        ('basis', '口径 Basis of the figure, as delivered'),
         ('blocks', '近似匹配键 What the name shares with those that sound alike or differ in one character'),
         ('body', '字号和行业 Core name and trade'),
         ('branch', '分支机构 Branch, empty where it is none'),
@@ -66,6 +76,7 @@ BEGIN
         ('client_pid', '客户端进程号 Process of the client'),
         ('component', '连通组 Connected set of users and parcels'),
         ('content_hash', '内容指纹 Hash of the content'),
+        ('contract_on', '合同签订日期 Day of the contract'),
         ('correction_ids', '已采用的纠偏 Corrections applied to this version'),
         ('count_a', 'A档数 Units of grade A'),
         ('count_above', '规上企业单元数 Units of category ABOVE'),
@@ -82,6 +93,7 @@ BEGIN
         ('credit_code', '统一社会信用代码 Unified social credit code, 18 characters'),
         ('data_year', '数据年度 Data year of the evaluation'),
         ('definition', '口径 Definition of the coverage ratio'),
+        ('delivered_on', '交地日期 Day on which the land was handed over'),
         ('delivery_id', '送件编号 Delivery it came with'),
         ('edition', '版本 Edition of the rules or of the official result'),
         ('ellipsoid_area_m2', '椭球面积（平方米） Area on the ellipsoid by the survey rule, square metres'),
@@ -95,11 +107,13 @@ BEGIN
         ('evaluated_area_m2', '已评价面积（平方米） Area under evaluated land, square metres, official area'),
         ('evaluated_m2', '已评价面积（平方米） Evaluated area of the parcel, square metres'),
         ('evaluated_share', '已评价比例 Evaluated share of the parcel, 0 to 1'),
+        ('event_no', '事项编号 Number of the land matter'),
         ('evidence_keys', '依据记录 Records it rests on'),
         ('extra', '其余字段 Delivered columns without a canonical name'),
         ('feed', '数据类别 Feed'),
         ('field', '字段 Field'),
         ('file', '文件 Delivered file'),
+        ('first_on', '首次认定日期 Day of the first recognition'),
         ('fingerprint', '步骤指纹 Hash of each step: its code, settings and rules'),
         ('finished_at', '结束时间 When it ended'),
         ('floor_area_m2', '建筑面积（平方米） Floor area in square metres'),
@@ -142,10 +156,12 @@ BEGIN
         ('location', '坐落 Location as registered'),
         ('location_code', '坐落单位代码 Location unit code ZLDWDM, 19 digits'),
         ('member_count', '企业数 Number of member enterprises'),
+        ('meter_no', '电表号 Number of the meter'),
         ('name', '名称 Name'),
         ('name_key', '匹配名 Normalised name, for matching'),
         ('number', '门牌号 House number, the lowest where there are several'),
         ('number_to', '门牌号止 Highest house number'),
+        ('occurred_on', '发生日期 Day of the transfer, pre-registration or demolition'),
         ('official_area_m2', '登记面积（平方米） Area as delivered, square metres'),
         ('named_code', '所写宗地 Retired parcel that the evidence names'),
         ('other_parcel_codes', '其他宗地代码 Further parcels that the registry names, joined by |'),
@@ -160,6 +176,9 @@ BEGIN
         ('rest', '未识别部分 What of the address was not understood'),
         ('road', '道路 Road, with its section or lane'),
         ('room', '室号 Room or floor'),
+        ('policy', '政策类别 Kind of policy'),
+        ('person_no', '人员编号 Number that the office gives a person; no name is kept'),
+        ('programme', '人才工程 Talent programme'),
         ('record_key', '记录键 Key of the record as text'),
         ('reference_area', '参考面积来源 Which area is the reference: official or plane'),
         ('reference_area_m2', '参考面积（平方米） Area that shares refer to, square metres'),
@@ -174,6 +193,7 @@ BEGIN
         ('run_id', '运行编号 Run'),
         ('runner_up_score', '次优可信度 Score of the runner-up, 0 to 1'),
         ('seat_state', '落位状态 Seat state of the enterprise'),
+        ('selected_on', '入选日期 Day of the selection'),
         ('share', '份额 Share, 0 to 1'),
         ('size_class', '规模 Size class'),
         ('size_m2', '涉及面积（平方米） Area concerned, square metres'),
@@ -193,6 +213,7 @@ BEGIN
         ('transition_area_m2', '过渡期面积（平方米） Area under land in transition, square metres, official area'),
         ('transition_m2', '过渡期面积（平方米） Area of the parcel in transition, square metres'),
         ('transition_share', '过渡期比例 Share of the parcel in transition, 0 to 1'),
+        ('transition_end', '过渡期截止 Day from which the transition is over'),
         ('understood', '识别程度 Share of the address that was understood, 0 to 1'),
         ('village', '村（社区） Village or community'),
         ('unit', '计量单位 Unit of the value'),
@@ -234,12 +255,22 @@ BEGIN
         ('core', 'enterprise', 'name', '企业名称 Enterprise name'),
         ('raw', 'enterprise', 'parcel_code', '登记地块代码 Parcel code as the registry gives it'),
         ('core', 'enterprise', 'parcel_code', '登记地块代码 Parcel code as the registry gives it'),
-        ('raw', 'area', 'kind', '类别 Kind of area: township, zone or park'),
-        ('core', 'area', 'kind', '类别 Kind of area: township, zone or park'),
+        ('raw', 'area', 'kind', '类别 Kind of area: township, zone, park or project area'),
+        ('core', 'area', 'kind', '类别 Kind of area: township, zone, park or project area'),
         ('raw', 'footprint', 'kind', '类别 Drawn land or building'),
         ('core', 'footprint', 'kind', '类别 Drawn land or building'),
         ('raw', 'recognition', 'kind', '认定类别 Kind of recognition'),
         ('core', 'recognition', 'kind', '认定类别 Kind of recognition'),
+        ('raw', 'land_event', 'kind', '事项类型 Supply, transfer, pre-registered transfer or rebuilding'),
+        ('raw', 'land_event', 'land_area_m2', '用地面积（平方米） Area of the land concerned in square metres'),
+        ('raw', 'talent', 'level', '级别 Level of the programme'),
+        ('raw', 'meter', 'share', '分摊比例 Share of the meter that the enterprise uses, 0 to 1'),
+        ('raw', 'meter', 'evidence', '依据 What the share rests on'),
+        ('core', 'land_event', 'kind', '事项类型 Supply, transfer, pre-registered transfer or rebuilding'),
+        ('core', 'land_event', 'land_area_m2', '用地面积（平方米） Area of the land concerned in square metres'),
+        ('core', 'talent', 'level', '级别 Level of the programme'),
+        ('core', 'meter', 'share', '分摊比例 Share of the meter that the enterprise uses, 0 to 1'),
+        ('core', 'meter', 'evidence', '依据 What the share rests on'),
         ('raw', 'indicator', 'value', '指标值 Value in the given unit'),
         ('core', 'indicator', 'value', '指标值 Value in the given unit'),
         ('raw', 'score', 'score', '得分 Official score'),

@@ -20,6 +20,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import text
 from test_steps import differences, state
 
+from pipeline._paths import data_path
+from pipeline.feeds.contracts import load_contracts
 from pipeline.messages import both
 from pipeline.steps import FEEDS
 
@@ -94,10 +96,11 @@ def test_only_the_required_feeds(make_township: Make) -> None:
             file.unlink()
     done = Diqi(township)("run", "--as-of", "2026-06-30")
     assert done.returncode == 0, done.stderr
+    contracts = load_contracts(data_path("config", "sources.toml"))
     for feed in FEEDS:
         zh, en = both(f"report.missing.{feed}", {"feed": feed})
-        # links of past years are not asked for
-        is_optional = feed not in {"patch", "parcel", "enterprise", "past_link"}
+        # such as links of past years: they are not asked for
+        is_optional = contracts[feed].usual and not contracts[feed].required
         assert (zh in done.stdout) == is_optional, feed
         assert zh != en or not is_optional
     with township.engine.connect() as connection:

@@ -389,6 +389,89 @@ def test_the_last_day_of_a_lease_counts(contracts):
     ]
 
 
+def test_persons_are_known_by_a_number_that_is_no_identity_number(contracts):
+    head = ["统一社会信用代码", "人才编号", "姓名", "入选工程", "级别", "入选年份"]
+    identity = "330299199001011234"
+    result = clean(
+        contracts["talent"],
+        head,
+        [
+            [CODE, "rc-0017", "张三", "引才工程", "国家级", "2024"],
+            [CODE, identity, "李四", "培养工程", "省级", "2024-05-06"],
+            [CODE, "RC-0018", "", "院士工程", "省级", "2024-05-06"],
+        ],
+    )
+    assert column(result, "person_no") == ["RC-0017", None, None]
+    assert column(result, "programme") == ["recruit", None, None]
+    assert column(result, "selected_on") == ["2024-01-01", None, None]
+    assert list(result.rows["outcome"].isna()) == [True, False, False]
+    assert rules(result) == [
+        (2, "field.year_only", "notice", "selected_on"),
+        (3, "row.missing_value", "error", "person_no"),
+        (4, "field.unknown_code", "error", "programme"),
+    ]
+    said = result.issues.to_json(force_ascii=False) + result.rows["extra"].str.cat()
+    for secret in ("RC-0017", "RC-0018", identity, "张三", "李四"):
+        assert secret not in said
+
+
+def test_a_word_of_no_list_stays_where_the_contract_says_so(contracts):
+    head = ["统一社会信用代码", "认定类型", "认定日期", "级别", "首次认定时间"]
+    result = clean(
+        contracts["recognition"],
+        head,
+        [
+            [CODE, "首台（套）产品", "2024-05-06", "宁波市级", "2019年"],
+            [CODE, "“大优强”培育企业", "2024-05-07", " 长三角区域 ", "2020-03-01"],
+            [CODE, '"大优强"培育企业', "2024-05-08", "", ""],
+        ],
+    )
+    assert column(result, "kind") == ["first_set", "large_strong", "large_strong"]
+    assert column(result, "level") == ["city", "长三角区域", None]
+    assert column(result, "first_on") == ["2019-01-01", "2020-03-01", None]
+    assert rules(result) == [(2, "field.year_only", "notice", "first_on")]
+
+
+def test_the_last_day_of_a_transition_counts(contracts):
+    result = clean(
+        contracts["land_event"],
+        [
+            "电子监管号",
+            "受让方统一社会信用代码",
+            "供地方式",
+            "供地面积（亩）",
+            "签订日期",
+            "过渡期止",
+        ],
+        [["3302992026B00017", CODE, "出让", "30", "2024年5月6日", "2028-11-05"]],
+    )
+    assert column(result, "event_no") == ["3302992026B00017"]
+    assert column(result, "kind") == ["supply"]
+    assert column(result, "land_area_m2") == ["20000"]
+    assert column(result, "contract_on") == ["2024-05-06"]
+    assert column(result, "transition_end") == ["2028-11-06"]
+    assert result.issues.empty
+
+
+def test_meters_and_what_policies_did(contracts):
+    result = clean(
+        contracts["meter"],
+        ["户号", "表号", "统一社会信用代码", "分摊比例", "依据"],
+        [["00291", "000123", CODE, "60%", "分摊协议"], ["00292", "000123", CODE, "1.2", ""]],
+    )
+    assert column(result, "meter_no") == ["000123", "000123"]
+    assert column(result, "share") == ["0.6", None]
+    assert rules(result) == [(3, "field.out_of_range", "warning", "share")]
+    result = clean(
+        contracts["policy_return"],
+        ["统一社会信用代码", "执行年度", "差别化政策", "征收金额（万元）"],
+        [[CODE, "2025", "差别化电价", "3.25"], [CODE, "2025", "返还", ""]],
+    )
+    assert column(result, "policy") == ["electricity", "refund"]
+    assert column(result, "amount") == ["32500", None]
+    assert result.issues.empty
+
+
 LEASE = ["合同编号", "宗地代码", "开始日期"]
 
 

@@ -234,6 +234,11 @@ def test_the_reason_of_a_seat_may_be_a_stage():
         ("right", "right_state"),
         ("footprint", "kind"),
         ("recognition", "kind"),
+        ("recognition", "level"),
+        ("land_event", "kind"),
+        ("talent", "programme"),
+        ("talent", "level"),
+        ("policy_return", "policy"),
         ("area", "kind"),
     ],
 )

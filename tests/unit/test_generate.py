@@ -50,7 +50,7 @@ def test_the_command_writes_deliveries_truth_and_record(tmp_path):
     assert {"DLTB.shp", "ZD.shp", "企业名录.xlsx"} <= names
     assert "DLTB.cpg" not in names
     assert {path.stem for path in Path(said["truth"]).iterdir()} == {
-        "links", "seats", "shares", "units", "coverage", "parcels",
+        "links", "seats", "shares", "units", "coverage", "parcels", "rule_cases",
     }  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
         "generated.json",

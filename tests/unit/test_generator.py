@@ -162,7 +162,9 @@ def test_registered_areas_are_plane_areas(parcels) -> None:
 def test_townships_tile_and_hold_their_patches(first_day: Path, patches) -> None:
     areas = pyogrio.read_dataframe(first_day / "行政区.gpkg")
     assert areas["类型"].isin(["开发区", "高新区"]).sum() == 2
-    towns = areas[~areas["类型"].isin(["开发区", "高新区"])].set_index("XZQDM").geometry
+    assert areas["类型"].eq("整治项目区").sum() == 1
+    others = ["开发区", "高新区", "整治项目区"]
+    towns = areas[~areas["类型"].isin(others)].set_index("XZQDM").geometry
     assert len(towns) == 20
     assert abs(towns.area.sum() - patches.geometry.area.sum()) < 1e-3
     inner = shapely.point_on_surface(patches.geometry.to_numpy())

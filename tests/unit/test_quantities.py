@@ -186,6 +186,15 @@ class TestDate:
     def test_months_are_flagged(self, typed: str) -> None:
         assert one(parse_date(text(typed))) == ("2021-03-01", "month_only")
 
+    @pytest.mark.parametrize("typed", ["2021", "２０２１", "2021年", "2021 年", "2021年度"])
+    def test_a_year_alone_only_where_it_is_asked_for(self, typed: str) -> None:
+        for serial in (False, True):
+            read = parse_date(text(typed), bare_year=True, serial=serial)
+            assert one(read) == ("2021-01-01", "year_only")
+            assert one(parse_date(text(typed), serial=serial)) == (None, "not_a_date")
+        assert one(parse_date(text("2021.3"), bare_year=True)) == ("2021-03-01", "month_only")
+        assert one(parse_date(text("2150"), bare_year=True)) == (None, "not_a_date")
+
     @pytest.mark.parametrize("typed", ["长期", "永久", " 长期有效 "])
     def test_without_end_is_no_problem(self, typed: str) -> None:
         assert one(parse_date(text(typed))) == (None, None)

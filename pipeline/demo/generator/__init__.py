@@ -11,6 +11,7 @@ from pipeline.demo.generator.economy import FIRST_DAY, State, begin
 from pipeline.demo.generator.land import Land, PatchChunk
 from pipeline.demo.generator.nights import next_night
 from pipeline.demo.generator.noise import HIGH, LOW, NONE, Noise, Pen
+from pipeline.demo.generator.rules import plant_rules
 from pipeline.demo.generator.truth import work_out
 
 __all__ = ["FIRST_DAY", "HIGH", "LOW", "NONE", "Noise", "generate"]
@@ -41,7 +42,7 @@ def generate(folder: Path, *, scale: float, seed: int, noise: Noise = NONE, nigh
     if night == 0:
         with PatchFile(inbox, land) as patches:
             base = read_base(land, patches.add)
-        state = begin(land, base)
+        state = plant_rules(land, begin(land, base))
         write_first_day(inbox, land, state, pen)
     else:
         base = read_base(land, _drop)
@@ -53,7 +54,7 @@ def generate(folder: Path, *, scale: float, seed: int, noise: Noise = NONE, nigh
 
 def _replay(land: Land, base: Base, night: int) -> State:
     """The state of the county after some nights."""
-    state = begin(land, base)
+    state = plant_rules(land, begin(land, base))
     for number in range(1, night + 1):
         state = next_night(land, base, state, number)
     return state

@@ -28,12 +28,14 @@ from pipeline.demo.generator.files import (
 from pipeline.demo.generator.land import USES, Land, PatchChunk
 from pipeline.demo.generator.noise import Pen
 from pipeline.demo.generator.records import days, lease_columns, registry_columns, right_columns
+from pipeline.demo.generator.rules import REVENUE
 from pipeline.demo.generator.words import (
     FORMER_TOWNSHIPS,
     TOWNSHIP_CODES,
     TOWNSHIPS,
     ZONES,
     digits,
+    person_names,
     pick,
     village_names,
 )
@@ -70,6 +72,8 @@ _PARCEL_FIELDS: Final = (
     Field("MJDW", "C", 2),
     Field("YT", "C", 5),
 )
+# Side of the area of a project of renewal.
+_PROJECT_M: Final = 400.0
 # Headings of the registry: two lines, the upper one merged over its parts.
 _REGISTRY: Final = {
     "统一社会信用代码": [""],
@@ -144,7 +148,7 @@ class PatchFile:
 def write_first_day(folder: Path, land: Land, state: State, pen: Pen) -> None:
     """Write all deliveries but the patches: those of each night, and those of the year.
 
-    Shape:  the folder of the day, the land, the state and the pen in; ten files out.
+    Shape:  the folder of the day, the land, the state and the pen in; what is there out.
     Units:  metres, m2; tax and revenue in 万元; leased land in mu.
     CRS:    EPSG:4549.
     Errors: OSError where the folder cannot be written.
@@ -156,6 +160,7 @@ def write_first_day(folder: Path, land: Land, state: State, pen: Pen) -> None:
     _write_figures(folder, state)
     _write_recognitions(folder, state)
     _write_accounts(folder, state)
+    _write_rule_records(folder, state)
 
 
 def write_night(folder: Path, state: State, pen: Pen) -> None:
@@ -226,20 +231,24 @@ def _write_registry(folder: Path, state: State, pen: Pen) -> None:
 
 
 def _write_areas(folder: Path, land: Land) -> None:
-    """Write 行政区.gpkg: townships with those that were merged into them, and zones."""
+    """Write 行政区.gpkg: townships with those that were merged into them, zones, a project area."""
+    code, name = f"{COUNTY}901", f"{TOWNSHIPS[0]}老旧工业区块整治项目区"
     columns = {
-        "XZQDM": [*TOWNSHIP_CODES, *(code for code, *_ in ZONES)],
-        "XZQMC": [*TOWNSHIPS, *(name for _, name, _ in ZONES)],
+        "XZQDM": [*TOWNSHIP_CODES, *(code for code, *_ in ZONES), code],
+        "XZQMC": [*TOWNSHIPS, *(name for _, name, _ in ZONES), name],
         "类型": [
             *("街道" if name.endswith("街道") else name[-1] for name in TOWNSHIPS),
             *(kind for *_, kind in ZONES),
+            "整治项目区",
         ],
         "曾用名": [
             "、".join(FORMER_TOWNSHIPS.get(place, ())) or None
-            for place in range(len(TOWNSHIPS) + len(ZONES))
+            for place in range(len(TOWNSHIPS) + len(ZONES) + 1)
         ],
     }
-    shapes = shapely.multipolygons([[shape] for shape in land.zones])
+    west, south, *_ = land.townships[0].bounds
+    project = shapely.box(west, south, west + _PROJECT_M, south + _PROJECT_M)
+    shapes = shapely.multipolygons([[shape] for shape in (*land.zones, project)])
     townships = [
         shape if shape.geom_type == "MultiPolygon" else shapely.MultiPolygon([shape])
         for shape in land.townships
@@ -269,6 +278,8 @@ def _write_figures(folder: Path, state: State) -> None:
         (f"评价结果_{YEAR}.xlsx", results),
     ):
         columns: dict[str, Any] = {**_named(state, table), "年度": table["year"]}
+        if "税收实际贡献（万元）" in table:
+            columns["税收口径"] = np.full(len(table), "实际入库，不含出口免抵")
         for head in table.columns.drop(["enterprise", "year"]):
             columns[str(head)] = table[head]
         _write_table(folder / name, columns)
@@ -282,6 +293,8 @@ def _write_recognitions(folder: Path, state: State) -> None:
         "认定类型": table["kind"],
         "开始日期": days(table["start"]),
         "结束日期": days(table["last"]),
+        "级别": table["level"],
+        "首次认定日期": days(table["first"]),
     }
     write_csv(folder / "认定.csv", columns, "gb18030")
 
@@ -292,13 +305,77 @@ def _write_accounts(folder: Path, state: State) -> None:
     known = _named(state, table)
     code = state.parcels["code"].reindex(table["parcel"]).reset_index(drop=True)
     columns = {
-        "用电户号": "0029" + digits(table.index.to_numpy() + 1, 8),
+        "用电户号": _account_numbers(table.index.to_series()),
         "用电户名": known["企业名称"],
         "统一社会信用代码": known["统一社会信用代码"],
         "用电地址": state.parcels["location"].reindex(table["parcel"]).reset_index(drop=True),
         "宗地代码": code.where(table["names_parcel"]),
     }
     write_csv(folder / "用电户.csv", columns, "utf-8-sig")
+
+
+def _write_rule_records(folder: Path, state: State) -> None:
+    """Write what rules ask for besides; in a small county some of it has no row, and no file."""
+    records = state.rule_records
+    if records is None:
+        return
+    if len(before := records.before):
+        columns: dict[str, Any] = {**_named(state, before), "年度": before["year"]}
+        columns[REVENUE] = before[REVENUE]
+        _write_table(folder / f"上年度指标_{YEAR - 1}.xlsx", columns)
+    if len(records.events):
+        _write_table(folder / "用地事项.xlsx", _land_events(state, records.events))
+    if len(persons := records.persons):
+        number = persons["person"].to_numpy()
+        columns = {
+            **_named(state, persons),
+            "人才编号": "RC" + digits(number, 8),
+            "姓名": person_names(number),
+            "入选工程": persons["programme"],
+            "级别": persons["level"],
+            "入选时间": days(persons["on"]),
+        }
+        _write_table(folder / "人才入选.xlsx", columns)
+    if len(meters := records.meters):
+        columns = {
+            "用电户号": _account_numbers(meters["account"]),
+            "电表号": "0" + digits(meters["meter"].to_numpy(), 9),
+            "统一社会信用代码": _named(state, meters)["统一社会信用代码"],
+            "宗地代码": state.parcels["code"].reindex(meters["parcel"]).reset_index(drop=True),
+            "分摊比例": meters["share"],
+            "依据": meters["evidence"],
+        }
+        write_csv(folder / "电表.csv", columns, "utf-8-sig")
+    if len(returns := records.returns):
+        columns = {
+            **_named(state, returns),
+            "执行年度": returns["year"],
+            "差别化政策": returns["policy"],
+            "金额（元）": returns["yuan"],
+        }
+        write_csv(folder / "差别化政策执行情况.csv", columns, "gb18030")
+
+
+def _land_events(state: State, events: pd.DataFrame) -> dict[str, Any]:
+    """Columns of 用地事项.xlsx."""
+    named = _named(state, events)
+    return {
+        "业务编号": f"{COUNTY}YD" + digits(events.index.to_numpy() + 1, 6),
+        "事项类型": events["kind"],
+        "受让方统一社会信用代码": named["统一社会信用代码"],
+        "受让方名称": named["企业名称"],
+        "宗地代码": state.parcels["code"].reindex(events["parcel"]).reset_index(drop=True),
+        "用地面积（平方米）": events["m2"],
+        "合同签订日期": days(events["contract"]),
+        "交地日期": days(events["delivered"]),
+        "发生日期": days(events["occurred"]),
+        "过渡期截止日期": days(events["end"]),
+    }
+
+
+def _account_numbers(account: pd.Series) -> pd.Series:
+    """Numbers of electricity accounts by their place in the file."""
+    return "0029" + digits(account.to_numpy() + 1, 8)
 
 
 def _write_table(path: Path, columns: dict[str, Any]) -> None:

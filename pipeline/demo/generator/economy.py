@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,9 @@ from pipeline.demo.generator.words import (
     registration_numbers,
 )
 from pipeline.demo.township import DATE, YEAR
+
+if TYPE_CHECKING:
+    from pipeline.demo.generator.rules import RuleRecords
 
 ENTERPRISES: Final = 13_000
 FOOTPRINTS: Final = 60_000
@@ -119,7 +122,7 @@ class State:
     tenants of a park, -1 for none), shows_point, registry_parcel, registry_certificate,
     drawn_parcel, address_parcel, seat_parcel (the point's), hidden_parcel
     (whose use only address or point show), -1 for none. The other tables do not change from night
-    to night.
+    to night. ``rule_records``: what rules ask for besides.
     """
 
     day: dt.date
@@ -135,6 +138,7 @@ class State:
     # numbers never given before
     next_parcel: int = 0
     next_code: int = 50_000
+    rule_records: RuleRecords | None = None
 
 
 def begin(land: Land, base: Base) -> State:

@@ -7,6 +7,7 @@ or are new. A night is a function of the state before it, the seed and its numbe
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -53,19 +54,13 @@ def next_night(land: Land, base: Base, state: State, night: int) -> State:
     Source: default chosen; parcel codes are never used again (GB/T 37346-2019).
     """
     drawn = stream(land.seed, "night", night)
-    after = State(
-        FIRST_DAY + dt.timedelta(days=night),
-        state.parcels.copy(),
-        state.rights.copy(),
-        state.leases.copy(),
-        state.enterprises.copy(),
-        state.footprints,
-        state.indicators,
-        state.scores,
-        state.recognitions,
-        state.accounts,
-        state.next_parcel,
-        state.next_code,
+    after = replace(
+        state,
+        day=FIRST_DAY + dt.timedelta(days=night),
+        parcels=state.parcels.copy(),
+        rights=state.rights.copy(),
+        leases=state.leases.copy(),
+        enterprises=state.enterprises.copy(),
     )
 
     def some(numbers: Ints, at_scale_1: int) -> Ints:
@@ -93,8 +88,15 @@ def next_night(land: Land, base: Base, state: State, night: int) -> State:
     return after
 
 
-def _simple_owners(state: State) -> pd.DataFrame:
-    """Rights of single users: a working owner, no lease ever, nobody else, no overlap."""
+def simple_owners(state: State) -> pd.DataFrame:
+    """Rights of single users: a working owner, no lease ever, nobody else, no overlap.
+
+    Shape:  the state in; rows of its rights out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: none.
+    """
     rights = state.rights[(state.rights["state"] == "1")]
     alone = rights[~rights["parcel"].duplicated(keep=False)]
     parcels = state.parcels
@@ -122,7 +124,7 @@ def _simple_owners(state: State) -> pd.DataFrame:
 
 def _simple(state: State) -> Ints:
     """Parcels that can be divided without a question."""
-    return _simple_owners(state)["parcel"].to_numpy()
+    return simple_owners(state)["parcel"].to_numpy()
 
 
 def _mergeable(state: State) -> Ints:
@@ -138,7 +140,7 @@ def _mergeable(state: State) -> Ints:
 
 def _movable(state: State) -> Ints:
     """Simple owners whom no bill of electricity would still place where they were."""
-    holder = np.unique(_simple_owners(state)["holder"])
+    holder = np.unique(simple_owners(state)["holder"])
     accounts = state.accounts
     return np.setdiff1d(holder, accounts.loc[accounts["names_parcel"], "enterprise"])
 
@@ -251,7 +253,7 @@ def _follow(state: State, old: Ints, new: Ints) -> None:
 def _merge(state: State, first: Ints) -> None:
     """Merge neighbours: the first one's owner has the whole, the second one's moves away."""
     second = state.parcels["twin"].loc[pd.Index(first)].to_numpy()
-    owner = _simple_owners(state).set_index("parcel")["holder"]
+    owner = simple_owners(state).set_index("parcel")["holder"]
     keeper, leaver = (owner.loc[pd.Index(number)].to_numpy() for number in (first, second))
     shape = shapely.union(*(_shapes(state, number) for number in (first, second)))
     number = _put(state, first, shape, "")
@@ -286,7 +288,7 @@ def _split(state: State, base: Base, parcels: Ints, drawn: np.random.Generator) 
     whole = [shapely.get_type_id(half) == 3 for half in halves]
     good = whole[0] & whole[1]
     parcels, halves = parcels[good], [half[good] for half in halves]
-    owner = _simple_owners(state).set_index("parcel")["holder"].loc[pd.Index(parcels)].to_numpy()
+    owner = simple_owners(state).set_index("parcel")["holder"].loc[pd.Index(parcels)].to_numpy()
     first = _put(state, parcels, halves[0], "甲")
     second = _put(state, parcels, halves[1], "乙")
     _remove(state, parcels)

@@ -422,14 +422,15 @@ def damages(state: State, links: pd.DataFrame, pen: Pen) -> pd.Series:
 def days(column: pd.Series) -> pd.Series:
     """Dates as the contracts print them.
 
-    Shape:  n days in; n texts out, 长期 for one that never comes.
+    Shape:  n days in; n texts out, 长期 for one that never comes, NA for none.
     Units:  none.
     CRS:    none (no geometry).
     Errors: none.
     Source: none.
     """
     found = column.to_numpy().astype("datetime64[D]")
-    return pd.Series(np.datetime_as_string(found), dtype="str").mask(found == NEVER, "长期")
+    text = pd.Series(np.datetime_as_string(found), dtype="str").mask(np.isnat(found))
+    return text.mask(found == NEVER, "长期")
 
 
 def _hits(columns: Callable[[State, Pen], dict[str, Any]], state: State, pen: Pen) -> pd.DataFrame:

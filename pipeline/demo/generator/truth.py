@@ -25,12 +25,14 @@ from pipeline.demo.generator.records import (
     shows_point,
     shows_whole_address,
 )
+from pipeline.demo.generator.rule_truth import rule_cases
 from pipeline.demo.generator.words import TOWNSHIP_CODES
 
 _LARGEST_UNIT: Final = (10, 5)  # operators, parcels
 _SLIVER_M2, _SLIVER_SHARE = 10.0, 0.01
 _INDUSTRIAL_USES: Final = ("0601", "061")
 _DATA_YEAR_OFFSET: Final = 1
+_TABLES: Final = ("links", "seats", "shares", "units", "coverage", "parcels", "rule_cases")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Truth:
     alone), method, allocated_m2. ``units``: unit_code, kind, eval_state, area_m2. ``coverage``:
     area_code, name, kind, base, linked, evaluated, transition and covered area. ``parcels``:
     parcel_code, township_code, industrial_area_m2, and the shares linked, evaluated, transition.
+    ``rule_cases``: enterprise_code, rule, applies, amount, note (``rule_truth.rule_cases``).
     """
 
     links: pd.DataFrame
@@ -51,18 +54,19 @@ class Truth:
     units: pd.DataFrame
     coverage: pd.DataFrame
     parcels: pd.DataFrame
+    rule_cases: pd.DataFrame
 
     def write(self, folder: Path) -> None:
         """Write each table as ``<name>.parquet``.
 
-        Shape:  a folder in, made where it is missing; six files out.
+        Shape:  a folder in, made where it is missing; seven files out.
         Units:  m2.
         CRS:    none (no geometry).
         Errors: OSError where the folder cannot be written.
         Source: none.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("links", "seats", "shares", "units", "coverage", "parcels"):
+        for name in _TABLES:
             table: pd.DataFrame = getattr(self, name)
             table.to_parquet(folder / f"{name}.parquet", index=False)
 
@@ -139,6 +143,7 @@ def work_out(base: Base, state: State, pen: Pen | None = None) -> Truth:
         _sorted(units, ["unit_code", "kind", "eval_state", "area_m2"]),
         coverage,
         _sorted(land, list(land.columns)),
+        rule_cases(state),
     )
 
 

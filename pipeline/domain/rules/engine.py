@@ -27,6 +27,7 @@ from pipeline.domain.rules.exact import (
     holds,
     known,
     quotient,
+    settled,
     times,
     whole_steps,
 )
@@ -66,10 +67,14 @@ class Standards:
     @classmethod
     def of_table(cls, table: pd.DataFrame) -> Standards:
         """Standards from rows of STANDARD_COLUMNS."""
+        rows = table[list(STANDARD_COLUMNS)].to_dict("records")
         return cls(
             {
-                (row.kind, row.scale, row.name, row.group_key): (row.value, int(row.unit_count))
-                for row in table[list(STANDARD_COLUMNS)].itertuples(index=False, name="Row")
+                (row["kind"], row["scale"], row["name"], row["group_key"]): (
+                    row["value"],
+                    row["unit_count"],
+                )
+                for row in rows
             }
         )
 
@@ -311,9 +316,13 @@ def _score_scale(outcome: Outcome, name: str, scoring: ScoringRule, members: Mas
     has_land[has_land] = land[has_land] > ZERO
     outcome.obstacle[members & ~has_land] = _AREA_MISSING
     members = members & has_land
-    if not scoring.item or not _is_complete(outcome, name, scoring, members):
+    if not _is_complete(scoring):
         outcome.obstacle[members] = _NO_RULES
-        members = np.zeros(size, dtype=bool)
+        # what is published goes on: how each value stands to its benchmark
+        for indicator, item in scoring.item.items():
+            if scoring.mode == "ratio_to_benchmark" and not item.benchmark.is_open:
+                _set_ratio(outcome, name, indicator, item, members)
+        return
     total = filled(size, ZERO)
     refused = np.zeros(size, dtype=bool)
     for indicator, item in scoring.item.items():
@@ -338,14 +347,14 @@ def _score_scale(outcome: Outcome, name: str, scoring: ScoringRule, members: Mas
             )
         )
     scored = members & ~refused
-    outcome.score[scored] = total[scored]
+    outcome.score[scored] = settled(total)[scored]
     outcome.obstacle[members & refused] = _FIGURE_MISSING
 
 
-def _is_complete(outcome: Outcome, name: str, scoring: ScoringRule, members: Mask) -> bool:
+def _is_complete(scoring: ScoringRule) -> bool:
     """Whether the rule set says all that the score of a scale takes."""
-    if scoring.mode == "rank_single":
-        return True
+    if not scoring.item or scoring.mode == "rank_single":
+        return bool(scoring.item)
     if any(item.weight is None for item in scoring.item.values()):
         return False
     return scoring.mode == "min_max" or not any(
@@ -382,13 +391,24 @@ def _points(
         ok = known(share)
         share[ok] = (item.base + item.span * share[ok]) / Decimal(100)
         return times(share, item.weight)
-    rule = item.benchmark
-    groups = facts.group(rule.per if not rule.values else _per_of(facts, rule))
-    share = quotient(values, standards.column("benchmark", name, indicator, groups))
-    outcome.ratio[name, indicator] = share
+    share = _set_ratio(outcome, name, indicator, item, members)
     least = None if item.floor == "none" else item.floor
     most = None if item.cap == "none" else item.cap
     return times(clip(share, least, most), item.weight)
+
+
+def _set_ratio(
+    outcome: Outcome, name: str, indicator: str, item: ItemRule, members: Mask
+) -> Column:
+    """Value ÷ benchmark, not capped; kept, as a cap hides it."""
+    facts, rule = outcome.facts, item.benchmark
+    groups = facts.group(rule.per if not rule.values else _per_of(facts, rule))
+    ratio = quotient(
+        outcome.values[indicator], outcome.standards.column("benchmark", name, indicator, groups)
+    )
+    ratio[~members] = None
+    outcome.ratio[name, indicator] = ratio
+    return ratio
 
 
 def _fill_missing(
@@ -408,9 +428,8 @@ def _fill_missing(
         if mean is None:
             have = members & known(points)
             count = int(have.sum())
-            if not count:
-                return
-            mean = points[have].sum() / Decimal(count)
+            # where nobody has the figure it tells nobody from another
+            mean = points[have].sum() / Decimal(count) if count else ZERO
             outcome.standards.rows["mean_points", name, indicator, ""] = (mean, count)
         points[lacks] = mean
 
@@ -603,7 +622,8 @@ def meets_bound(facts: Facts, bound: Bound) -> Mask:
         return found
     column = facts.column[bound.fact]
     if bound.holds is not None:
-        return holds(column) == bound.holds
+        yes = holds(column)
+        return yes if bound.holds else ~yes
     if bound.among:
         return np.isin(column, list(bound.among))
     found = known(column)

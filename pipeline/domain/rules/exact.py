@@ -21,6 +21,8 @@ Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.int64]
 
 ZERO = Decimal(0)
+# Twenty digits after the point: far below any figure, far above the noise of 50 digits.
+_SCORE_STEP = Decimal(1).scaleb(-20)
 
 
 @contextmanager
@@ -97,9 +99,17 @@ def clip(column: Column, least: Decimal | None, most: Decimal | None) -> Column:
     return result
 
 
+def settled(column: Column) -> Column:
+    """Sums of quotients without the noise of their 50th digit, so that equal scores are equal."""
+    result = empty(len(column))
+    ok = known(column)
+    result[ok] = [value.quantize(_SCORE_STEP) for value in column[ok]]
+    return result
+
+
 def whole_steps(column: Column, size: Decimal) -> Column:
     """How many whole steps of a size each value has, none below zero."""
     result = empty(len(column))
     ok = known(column)
-    result[ok] = np.maximum(column[ok], ZERO) // size
+    result[ok] = clip(column, ZERO, None)[ok] // size
     return result

@@ -249,11 +249,12 @@ def recognitions_in_force(
     wanted = table["kind"].isin(list(kinds))
     if tuple(levels):
         wanted &= table["level"].isin(list(levels))
-    table = table[wanted]
+    table = table.loc[wanted]
     day = reference_day(evidence)
     begun = np.array([one <= day for one in table["valid_from"]], dtype=bool)
     lasts = np.array([pd.isna(one) or day < one for one in table["valid_to"]], dtype=bool)
-    return table[begun & lasts]
+    found: pd.DataFrame = table.loc[begun & lasts]
+    return found
 
 
 def selected_persons(
@@ -273,7 +274,7 @@ def selected_persons(
         wanted &= table["level"].isin(list(levels))
     table = table[wanted]
     year = np.array([one.year for one in table["selected_on"]], dtype=int)
-    return table[(year <= evidence.data_year) & (year > evidence.data_year - years)]
+    return table.loc[(year <= evidence.data_year) & (year > evidence.data_year - years)]
 
 
 def person_points(
@@ -283,7 +284,9 @@ def person_points(
     points = []
     for rule in rules:
         persons = selected_persons(evidence, rule.programmes, rule.levels, years)
-        points.append(persons[["unit_code", "person_no"]].assign(points=rule.points))
+        table = persons[["unit_code", "person_no"]].copy()
+        table["points"] = rule.points
+        points.append(table)
     column = np.full(len(units), ZERO, dtype=object)
     if not points:
         return column

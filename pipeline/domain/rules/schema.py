@@ -201,8 +201,7 @@ class ItemRule(Sourced):
 
     weight: Annotated[Decimal, Field(ge=0)] | None = Field(None, description="权重 points at most")
     benchmark: BenchmarkRule = Field(
-        default_factory=lambda: BenchmarkRule.model_validate({}),
-        description="基准值 what full marks take",
+        default_factory=BenchmarkRule, description="基准值 what full marks take"
     )
     cap: Positive | Literal["none"] = Field(
         Decimal(1), description="封顶 most that counts, as a multiple of the weight, or none"
@@ -443,16 +442,13 @@ class RuleSet(_Table):
         default_factory=dict, description="定档 cuts of a category"
     )
     transitions: TransitionEffect = Field(
-        default_factory=lambda: TransitionEffect.model_validate({}),
+        default_factory=TransitionEffect,
         description="过渡期总则 what transitions have in common",
     )
     transition: dict[str, TransitionRule] = Field(
         default_factory=dict, description="过渡期 transitions"
     )
-    adjust: AdjustRule = Field(
-        default_factory=lambda: AdjustRule.model_validate({}),
-        description="总则 how rules go together",
-    )
+    adjust: AdjustRule = Field(default_factory=AdjustRule, description="总则 how rules go together")
     upgrade: dict[str, UpgradeRule] = Field(default_factory=dict, description="升档 upgrades")
     floor: dict[str, FloorRule] = Field(default_factory=dict, description="保档 floors")
     bonus: dict[str, BonusRule] = Field(default_factory=dict, description="加分 bonus points")

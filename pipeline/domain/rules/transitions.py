@@ -109,7 +109,8 @@ def _of_events(
     if rule.counted == "data_years":
         first, last = start.dt.year, (limit - pd.Timedelta(days=1)).dt.year
         if rule.max_years is not None:
-            last = np.minimum(last, first + rule.max_years - 1)
+            most = first + rule.max_years - 1
+            last = last.where(last < most, most)
         bound = pd.to_datetime({"year": last + 1, "month": 1, "day": 1})
         is_beyond = has_end & (given > bound)
         end = given.where(has_end & ~is_beyond, bound)
@@ -163,7 +164,7 @@ def _of_recognitions(
     name: str, rule: TransitionRule, firsts: pd.DataFrame, data_year: int
 ) -> pd.DataFrame:
     chosen = firsts[firsts["kind"].isin(list(rule.recognitions))]
-    chosen = chosen.groupby("enterprise_code", as_index=False)["first_year"].min()
+    chosen = chosen.sort_values("first_year").drop_duplicates("enterprise_code")
     if chosen.empty:
         return chosen
     assert rule.years is not None  # noqa: S101 - a rule that is open is not asked

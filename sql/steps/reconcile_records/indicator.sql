@@ -28,6 +28,7 @@ SELECT
   e.indicator,
   e.value,
   e.unit,
+  e.basis,
   l.key AS record_key,
   l.row_hash,
   l.delivery_id,

@@ -28,6 +28,7 @@ SELECT
   e.valid_from,
   e.valid_to,
   e.level,
+  e.first_on,
   l.key AS record_key,
   l.row_hash,
   l.delivery_id,
