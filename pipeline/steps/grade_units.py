@@ -114,6 +114,8 @@ def grade_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.D
     year = cast("int", parameters["data_year"])
     said = read_rows(connection, ("grade_units", "known_grade.sql"), {"data_year": year})
     if not parameters["rules"]:
+        # of members whose official grades differ none is the unit's
+        said = said[said["official_grade"].notna() | said["decided_grade"].notna()]
         empty = dict.fromkeys(("computed_score", "bonus", "initial_grade", "adjusted_grade"))
         return _published(
             said.assign(**empty, parts_at=None, obstacle=None, lacking="{}"), year, ""

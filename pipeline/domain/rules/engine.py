@@ -444,7 +444,7 @@ def _give_bonus(outcome: Outcome) -> None:
     given: dict[str, Column] = {}
     for name, rule in rules.bonus.items():
         if not rule.is_open and rule.is_in_force(facts.evidence.as_of):
-            given[name] = _bonus_points(facts, rule)
+            given[name] = points_of_bonus(facts, rule)
     for name, rule in rules.bonus.items():
         for other in rule.not_with:
             if name in given and other in given:
@@ -464,8 +464,16 @@ def _give_bonus(outcome: Outcome) -> None:
         )
 
 
-def _bonus_points(facts: Facts, rule: BonusRule) -> Column:
-    applies = _applies(facts, rule) if rule.when or rule.categories else filled(facts.size, True)
+def points_of_bonus(facts: Facts, rule: BonusRule) -> Column:
+    """Points that a bonus gives to each unit, whether it has a score or not.
+
+    Shape:  facts of n units and one rule that is not open in; n values out, zero where it gives none.
+    Units:  points.
+    CRS:    none (no geometry).
+    Errors: KeyError on an unknown fact.
+    Source: docs/sources.md, CX-P1 to CX-P4.
+    """
+    applies = applies_to(facts, rule) if rule.when or rule.categories else filled(facts.size, True)
     points = filled(facts.size, ZERO)
     if rule.tiers:
         for tier in rule.tiers:
@@ -533,7 +541,7 @@ def _upgrade(outcome: Outcome) -> None:
     if rules.adjust.max_upgrade_steps == 0:
         return
     for name, rule in rules.upgrade.items():
-        applies = _applies(outcome.facts, rule) & known(outcome.grade)
+        applies = applies_to(outcome.facts, rule) & known(outcome.grade)
         best = grades.index(rule.best) if rule.best else 0
         at = np.flatnonzero(applies)
         place = _places(outcome, at)
@@ -548,7 +556,7 @@ def _floor(outcome: Outcome) -> None:
     """保档: not below the grade of each rule that applies."""
     for name, rule in outcome.rules.floor.items():
         least = outcome.rules.grades.index(rule.not_below)
-        at = np.flatnonzero(_applies(outcome.facts, rule) & known(outcome.grade))
+        at = np.flatnonzero(applies_to(outcome.facts, rule) & known(outcome.grade))
         _move(outcome, "floor", name, at, np.minimum(_places(outcome, at), least), _inputs(rule))
 
 
@@ -556,7 +564,7 @@ def _veto(outcome: Outcome) -> None:
     """一票否决: the grade of the rule, where it is worse."""
     for name, rule in outcome.rules.veto.items():
         least = outcome.rules.grades.index(rule.grade)
-        at = np.flatnonzero(_applies(outcome.facts, rule) & known(outcome.grade))
+        at = np.flatnonzero(applies_to(outcome.facts, rule) & known(outcome.grade))
         _move(outcome, "veto", name, at, np.maximum(_places(outcome, at), least), _inputs(rule))
 
 
@@ -587,8 +595,15 @@ def _move(
     outcome.trace.append(Applied(stage, rule, units, before, after, inputs))
 
 
-def _applies(facts: Facts, rule: Condition) -> Mask:
-    """Where a rule applies; nowhere while it, or a part of it, is left out."""
+def applies_to(facts: Facts, rule: Condition) -> Mask:
+    """Where a rule applies; nowhere while it, or a part of it, is left out, or is not in force.
+
+    Shape:  facts of n units and one rule in; n answers out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: KeyError on an unknown fact.
+    Source: docs/sources.md, CX.
+    """
     if (rule.is_open and (rule.when or not isinstance(rule, BonusRule))) or not rule.is_in_force(
         facts.evidence.as_of
     ):
