@@ -22,6 +22,7 @@ from pipeline.domain.rules.facts import (
     Evidence,
     read_facts,
 )
+from pipeline.domain.rules.needed import needed_for
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.domain.rules.transitions import EVENT_COLUMNS, find_transitions
 from pipeline.rulebook import load_rules
@@ -805,6 +806,38 @@ def test_the_order_of_enterprises_does_not_matter(firms, seed):
         }
 
     assert by_code(outcome) == by_code(other)
+
+
+@settings(max_examples=100, deadline=None)
+@given(firms=counties())
+def test_what_is_needed_is_enough_and_no_more(firms):
+    """The figure that is told gives the better grade by the same standards; a hundredth less does not."""
+    rules = cixi()
+    outcome = result(rules, *firms)
+    for place, one in enumerate(firms):
+        for needed in needed_for(outcome, place):
+            for figure in needed["figures"]:
+                for less, is_reached in ((Decimal(0), True), (Decimal("0.01"), False)):
+                    now = dict(one["now"])
+                    now[figure["figure"]] += Decimal(figure["more"]) - less
+                    other = read_facts(rules, evidence([one | {"now": now}]))
+                    score = grade_units(other, outcome.standards).score[0]
+                    assert (score + outcome.bonus[place] >= Decimal(needed["cut"])) is is_reached
+
+
+def test_what_is_needed_tells_the_conditions_that_do_not_hold():
+    one = firm(now={"tax": 1, "revenue": 40_000 * WAN, "tax_and_fees": 3_000 * WAN})
+    outcome = result(cixi(), one)
+    (to_c, to_b, to_a) = needed_for(outcome, 0)
+    assert [row["grade"] for row in (to_c, to_b, to_a)] == ["C", "B", "A"]
+    lacks = {row["rule"]: row["lacks"] for row in to_c["rules"]}
+    assert lacks["CX-U2"] == [
+        {"fact": "tax_and_fees", "sign": ">", "bound": "30000000", "has": "30000000"}
+    ]
+    assert lacks["CX-U1"] == [{"fact": "listed", "sign": "is", "bound": True, "has": False}]
+    assert len(lacks["CX-F2"][0]["any"]) == 9
+    assert {row["rule"] for row in to_b["rules"]} == {"CX-F1"}
+    assert to_a["rules"] == []
 
 
 @settings(max_examples=100, deadline=None)

@@ -473,6 +473,12 @@ class RuleSet(_Table):
             for name, rule in getattr(self, stage).items():
                 yield stage, name, rule
 
+    @property
+    def years_back(self) -> int:
+        """How many years before the data year its figures lie at most."""
+        back = (1 if one.kind == "growth" else one.years_back for one in self.fact.values())
+        return max(back, default=0)
+
     def papers(self) -> list[tuple[str, str]]:
         """What is left out, as paths, each with the paper that has it."""
         return [(path, paper or self.paper) for path, paper in _open_paths(self)]
