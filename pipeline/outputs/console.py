@@ -256,6 +256,25 @@ def show_rules(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     _show(console, "评价规则 Rule sets", columns, [bool(row["problems"]) for row in rows])
 
 
+def show_table(
+    console: Console,
+    title: str,
+    heads: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[str]],
+) -> None:
+    """Print a table of texts: the first column is words, others are numbers where all their cells are."""
+    columns = [
+        _Column(zh, en, [row[at] for row in rows], is_number=at > 0 and all(map(_is_number, cells)))
+        for at, (zh, en) in enumerate(heads)
+        for cells in ([row[at] for row in rows],)
+    ]
+    _show(console, title, columns)
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.lstrip("+-").replace(".", "", 1).replace(",", "").isdecimal()
+
+
 def show_seats(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
     """Print how many enterprises have which seat state."""
     words = read_codes()["seat_state"]
