@@ -18,9 +18,11 @@ from pipeline.domain.rules.engine import applies_to, points_of_bonus
 from pipeline.domain.rules.facts import read_facts
 from pipeline.domain.rules.schema import BonusRule, Condition
 from pipeline.ledger import RunResult
+from pipeline.rulebook import two_rule_sets
 from pipeline.run import run
 from pipeline.settings import Settings, load_settings
 from pipeline.steps.grade_units import read_evidence
+from pipeline.what_if import what_if
 
 
 class County(NamedTuple):
@@ -158,6 +160,46 @@ def test_grades_are_a_total_of_those_that_are_evaluated(county: County) -> None:
         """
     )
     assert [row[:2] for row in rows] == [(True, None)]
+
+
+def held(county: County) -> list[list[tuple[object, ...]]]:
+    """The rows that rules make."""
+    tables = ("transition", "unit", "unit_member", "unit_value", "benchmark", "grade", "rule_set")
+    return [county.rows(f"SELECT t.* FROM derived.{one} AS t ORDER BY t") for one in tables]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"grading.ABOVE.cut.A.share": "0.3", "bonus.CX-P2.points": "2"},
+        {"transition.CX-T4.years": "1", "category.BELOW_LT3.evaluated": "false"},
+        {"category.BELOW_GE3.from_mu": "8", "transitions.reference_day": '"data_year_end"'},
+    ],
+)
+def test_what_if_is_what_a_run_would_give_and_writes_nothing(
+    county: County, changes: dict[str, str]
+) -> None:
+    before = held(county)
+    sets = [f"{path}={value}" for path, value in changes.items()]
+    first, second = two_rule_sets(county.workspace, county.settings.rules, [], sets)
+    told = what_if(county.engine, county.settings, first, second)
+    assert held(county) == before
+    settings = county.settings.model_copy(update={"rules": second})
+    asked = """
+        SELECT u.unit_code, coalesce(g.adjusted_grade, '–'), u.eval_state
+        FROM derived.unit AS u LEFT JOIN derived.grade AS g USING (year, unit_code)
+    """
+    own = {code: rest for code, *rest in county.rows(asked)}
+    run(county.engine, settings, as_of=county.made.date)
+    other = {code: rest for code, *rest in county.rows(asked)}
+    moved = {code: [*own[code], *other[code]] for code in own if own[code] != other[code]}
+    columns = ["grade_a", "state_a", "grade_b", "state_b"]
+    found = {row["unit_code"]: [row[c] for c in columns] for row in told.as_dict()["moves"]}
+    assert found == moved
+    assert moved
+    assert sum(row["up"] + row["down"] + row["other"] for row in told.by("township")) == len(moved)
+    county.run()
+    assert held(county) == before
 
 
 def test_a_second_run_and_a_full_one_change_nothing(county: County) -> None:

@@ -26,6 +26,7 @@ from pipeline.domain.rules.needed import needed_for
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.domain.rules.transitions import EVENT_COLUMNS, find_transitions
 from pipeline.rulebook import load_rules
+from pipeline.steps.grade_units import graded
 
 YEAR = 2024
 MU = Decimal(2000) / 3
@@ -709,6 +710,41 @@ def test_transition_may_be_a_floor():
     outcome = result(rules, firm(now={"tax": 1}, reason="in_transition"))
     assert applied(outcome, "transitions") == ("D", "C")
     assert outcome.grade[0] == "C"
+
+
+# --- beside official results --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("official_score", "official_grade", "parts_at"),
+    [
+        # the computed score is 65: B by the cut, A by the upgrade
+        ("65.0", "A", None),
+        ("65.0", "B", "CX-U1"),
+        ("65.04", "B", "score"),
+        ("65", "C", "cut"),
+        (None, "B", "CX-U1"),
+        (None, "D", "cut"),
+        ("65.0", None, None),
+    ],
+)
+def test_where_computed_and_official_part(official_score, official_grade, parts_at):
+    one = firm(land=3000, now={"tax": Decimal("6.5") * Decimal("4.5") * WAN}, lists=[("listed",)])
+    said = pd.DataFrame(
+        [
+            (
+                "E-a",
+                None if official_score is None else Decimal(official_score),
+                official_grade,
+                "x",
+                None,
+            )
+        ],
+        columns=["unit_code", "official_score", "official_grade", "edition", "decided_grade"],
+    )
+    table = graded(result(cixi(), one), said)
+    assert table["computed_score"].iloc[0] == 65
+    assert table["parts_at"].iloc[0] == parts_at
 
 
 # --- dates of rules -----------------------------------------------------------------------------------
