@@ -323,19 +323,21 @@ class County:
         return {
             "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
             "year": self.some(2025, 2025, 2026, 2027),
-            "indicator": self.some("tax", "energy"),
+            "indicator": self.some("tax", "energy", "tax_and_fees"),
             "value": self.chance.randint(0, 9),
             "unit": "yuan",
+            "basis": None,
         }
 
     def recognition(self) -> Row:
         first, last = self.span()
         return {
             "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
-            "kind": self.some("transition", "transition", "high_tech"),
+            "kind": self.some("transition", "transition", "high_tech", "veto_tax"),
             "valid_from": first or self.date(),
             "valid_to": last,
-            "level": None,
+            "level": self.some(None, "city", "国家重点"),
+            "first_on": self.some(None, None, self.date()),
         }
 
     def account(self) -> Row:
@@ -366,8 +368,48 @@ class County:
             "role": self.some(None, "owner", "tenant", "operator"),
         }
 
+    def land_event(self) -> Row:
+        return {
+            "event_no": self.number(),
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "kind": self.some("supply", "transfer", "preregistered_transfer", "rebuild"),
+            "parcel_code": self.some(None, self.code_of("parcel", "parcel_code", "none")),
+            "land_area_m2": self.some(None, 0, Decimal("33.3333"), 100),
+            "contract_on": self.some(None, self.date()),
+            "delivered_on": self.some(None, self.date()),
+            "occurred_on": self.some(None, self.date()),
+            "transition_end": self.some(None, None, self.date()),
+        }
+
+    def talent(self) -> Row:
+        return {
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "person_no": self.some("RC1", "RC2", "RC3"),
+            "programme": self.some("recruit", "train", "yongjiang"),
+            "level": self.some("national", "provincial", "city"),
+            "selected_on": self.date(),
+        }
+
+    def meter(self) -> Row:
+        return {
+            "account_no": self.code_of("account", "account_no", "none"),
+            "meter_no": self.some("M1", "M2"),
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "parcel_code": self.some(None, self.code_of("parcel", "parcel_code", "none")),
+            "share": self.some(None, Decimal("0.4"), 1),
+            "evidence": None,
+        }
+
+    def policy_return(self) -> Row:
+        return {
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "year": self.some(2024, 2025, 2026),
+            "policy": self.some("electricity", "reward", "refund"),
+            "amount": self.some(None, 5, Decimal("12.5")),
+        }
+
     def area(self) -> Row:
-        kind = self.some("township", "zone", "zone", "park")
+        kind = self.some("township", "zone", "zone", "park", "project")
         free = [
             c for c in (TOWNSHIPS if kind == "township" else ZONES) if c not in self.rows["area"]
         ]
@@ -407,6 +449,10 @@ class County:
             ("account", 5),
             ("score", 9),
             ("past_link", 4),
+            ("land_event", 4),
+            ("talent", 3),
+            ("meter", 3),
+            ("policy_return", 3),
         ):
             for _ in range(self.chance.randint(count // 2, count)):
                 self.add(feed, getattr(self, feed)())
