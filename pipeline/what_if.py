@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import pandas as pd
@@ -11,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 
 from pipeline.database import database_errors, empty_table, take_run_lock
 from pipeline.domain.rules.engine import Outcome, evaluate
-from pipeline.domain.rules.facts import read_facts
+from pipeline.domain.rules.facts import Evidence, read_facts
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.errors import UsageError
 from pipeline.settings import Settings
@@ -110,8 +112,10 @@ def what_if(engine: Engine, settings: Settings, rules_a: RuleSet, rules_b: RuleS
         ).one_or_none()
         if shown is None:
             raise UsageError("rules.nothing_published")
+        # read once for both sides, where the units are those that are published
+        read = cache(lambda: read_evidence(connection, shown.data_year, shown.as_of))
         sides = [
-            _side(connection, settings, rules, shown.data_year, shown.as_of)
+            _side(connection, settings, rules, shown.data_year, shown.as_of, read)
             for rules in (rules_a, rules_b)
         ]
         names = _names(connection, shown.data_year)
@@ -134,7 +138,12 @@ def forms_units(rules: RuleSet) -> str:
 
 
 def _side(
-    connection: Connection, settings: Settings, rules: RuleSet, data_year: int, as_of: dt.date
+    connection: Connection,
+    settings: Settings,
+    rules: RuleSet,
+    data_year: int,
+    as_of: dt.date,
+    read: Callable[[], Evidence],
 ) -> pd.DataFrame:
     """What one rule set makes of every unit: unit_code, category, state, score, grade, rule."""
     published = _published(connection, data_year)
@@ -143,14 +152,14 @@ def _side(
         and forms_units(published) == forms_units(rules)
         and rules.years_back <= published.years_back
     ):
-        return _graded(connection, rules, data_year, as_of)
+        return _graded(rules, read())
     connection.rollback()
     take_run_lock(connection)
     try:
         connection.rollback()
         with connection.begin() as transaction:
             _form_anew(connection, settings.model_copy(update={"rules": rules}), data_year, as_of)
-            found = _graded(connection, rules, data_year, as_of)
+            found = _graded(rules, read_evidence(connection, data_year, as_of))
             transaction.rollback()
             return found
     finally:
@@ -186,8 +195,7 @@ def _form_anew(connection: Connection, settings: Settings, data_year: int, as_of
             run_step(connection, step, {**common, **own}, 0)
 
 
-def _graded(connection: Connection, rules: RuleSet, data_year: int, as_of: dt.date) -> pd.DataFrame:
-    evidence = read_evidence(connection, data_year, as_of)
+def _graded(rules: RuleSet, evidence: Evidence) -> pd.DataFrame:
     facts = read_facts(rules, evidence)
     outcome = evaluate(facts)
     table = pd.DataFrame(
