@@ -25,7 +25,7 @@ from pipeline.domain.rules.facts import (
 from pipeline.domain.rules.needed import needed_for
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.domain.rules.transitions import EVENT_COLUMNS, find_transitions
-from pipeline.rulebook import load_rules
+from pipeline.rulebook import check_tables, load_rules, read_tables
 from pipeline.steps.grade_units import graded
 
 YEAR = 2024
@@ -201,7 +201,7 @@ def test_a_firm_without_discharge_gets_the_mean_points_of_its_class():
 def test_figures_of_cixi_news():
     # 545 000 and 276 000 万元 on 4 830.7 mu (docs/sources.md, 1.4)
     land = round(Decimal("4830.7") * 2000 / 3, 4)
-    for tax, per_mu in ((545_000, "112.8"), (276_000, "57.1")):
+    for tax, per_mu in ((545_000, "112.8"), (276_000, "57.1"), (1_205_000, "249.4")):
         one = firm(land=land, category="ABOVE", now={"tax": tax * WAN})
         value = result(cixi(), one).values["tax_per_mu"][0]
         assert f"{value:.3f}".startswith(per_mu)
@@ -764,6 +764,29 @@ def test_rules_are_in_force_from_their_first_day_to_the_day_before_their_last():
         assert (applied(result(rules, one), "CX-U1") is not None) is applies
 
 
+def test_a_rule_set_or_a_table_that_is_not_in_force_grades_nothing():
+    day = dt.date(YEAR + 1, 3, 1)
+    one = firm(now={"tax": 10**6})
+    event = SUPPLY | {"contract_on": dt.date(2024, 1, 1)}
+    for path, obstacle in (
+        ("valid_to", "rules_not_in_force"),
+        ("scoring.BELOW_GE3.valid_to", "rules_missing"),
+        ("grading.BELOW_GE3.valid_to", "rules_missing"),
+    ):
+        before, after = (result(cixi(**{path: d}), one) for d in (day + dt.timedelta(1), day))
+        assert before.grade[0] is not None
+        assert (after.grade[0], after.obstacle[0]) == (None, obstacle)
+    old = load_rules("cixi-4.0", changes={"valid_to": dt.date(2026, 6, 30)})
+    assert transition([event], [("a", "p")], rules=old) == {}
+
+
+def test_dates_where_they_have_no_effect_are_refused():
+    _, problems = check_tables(
+        read_tables("cixi-4.0") | {"adjust": {"valid_from": dt.date(2024, 1, 1)}}
+    )
+    assert [problem[:2] for problem in problems] == [("adjust", "rules.dates_misplaced")]
+
+
 # --- what must never happen ---------------------------------------------------------------------------
 
 amounts = st.integers(min_value=-(10**9), max_value=10**11)
@@ -804,8 +827,9 @@ def test_more_tax_never_lowers_a_score(firms, more, data):
     rules = cixi()
     chosen = data.draw(st.integers(0, len(firms) - 1))
     # a mean of less than nothing is no benchmark: the others' tax is not negative together
-    others = sum(one["now"]["tax"] for one in firms) - firms[chosen]["now"]["tax"]
-    assume(others >= 0)
+    others = [one["now"]["tax"] for one in firms if one["category"] == "ABOVE"]
+    if firms[chosen]["category"] == "ABOVE":
+        assume(sum(others) >= firms[chosen]["now"]["tax"])
     before = result(rules, *firms)
     richer = [dict(one) for one in firms]
     richer[chosen]["now"] = firms[chosen]["now"] | {"tax": firms[chosen]["now"]["tax"] + more}

@@ -56,6 +56,7 @@ STANDARD_COLUMNS: Final = ("kind", "scale", "name", "group_key", "value", "unit_
 _AREA_MISSING: Final = "area_missing"
 _FIGURE_MISSING: Final = "figure_missing"
 _NO_RULES: Final = "rules_missing"
+_NOT_IN_FORCE: Final = "rules_not_in_force"
 
 
 class Standards:
@@ -178,6 +179,8 @@ def set_standards(facts: Facts) -> Standards:
     rules = facts.rules
     scale = scale_of_units(rules, facts)
     standards = Standards({})
+    if not rules.is_in_force(facts.evidence.as_of):
+        return standards
     with exactly():
         for name, scoring in rules.scoring.items():
             members = scale == name
@@ -211,7 +214,9 @@ def _set_benchmark(
             value = rule.values.get(group, rule.value)
             if value is not None:
                 standards.rows["benchmark", name, indicator, group] = (value, 0)
-        return
+        wanted = [
+            one for one in wanted if ("benchmark", name, indicator, one) not in standards.rows
+        ]
     if rule.factor is None:
         return
     # of the categories named, else of all that are scored alike
@@ -222,7 +227,8 @@ def _set_benchmark(
     averaged &= known(values)
     upper, lower = parts_of(facts, facts.rules.indicator[indicator])
     for group in wanted:
-        chosen = averaged & (groups == group)
+        # where some industries have a value of their own, the others have the mean of all
+        chosen = averaged & ((groups == group) | bool(rule.values))
         count = int(chosen.sum())
         if not count:
             continue
@@ -297,9 +303,14 @@ def _scored(facts: Facts, standards: Standards, scale: Column) -> Outcome:
     outcome.score, outcome.obstacle = empty(size), empty(size)
     for name in rules.indicator:
         outcome.values[name] = indicator_values(facts, name)
+    day = facts.evidence.as_of
     for name, scoring in rules.scoring.items():
         members = scale == name
-        if members.any():
+        if not rules.is_in_force(day):
+            outcome.obstacle[members] = _NOT_IN_FORCE
+        elif not scoring.is_in_force(day):
+            outcome.obstacle[members] = _NO_RULES
+        elif members.any():
             _score_scale(outcome, name, scoring, members)
     outcome.bonus = filled(size, ZERO)
     _give_bonus(outcome)
@@ -501,9 +512,10 @@ def _give_initial(outcome: Outcome) -> None:
     outcome.initial = empty(facts.size)
     for name, grading in rules.grading.items():
         members = (outcome.scale == name) & known(outcome.total)
-        if not members.any() or any(
+        is_complete = grading.is_in_force(facts.evidence.as_of) and not any(
             grade not in grading.cut or grading.cut[grade].is_open for grade in rules.grades[:-1]
-        ):
+        )
+        if not members.any() or not is_complete:
             outcome.obstacle[members] = _NO_RULES
             continue
         groups = facts.group(grading.within)

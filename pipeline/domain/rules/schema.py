@@ -455,6 +455,11 @@ class RuleSet(_Table):
     veto: dict[str, VetoRule] = Field(default_factory=dict, description="一票否决 vetoes")
     reading: dict[str, Reading] = Field(default_factory=dict, description="他解 other readings")
 
+    def is_in_force(self, day: dt.date) -> bool:
+        """Whether the rule set holds on a day; dates are half-open."""
+        begun = self.valid_from is None or self.valid_from <= day
+        return begun and (self.valid_to is None or day < self.valid_to)
+
     def fingerprint(self) -> str:
         """The whole rule set as canonical text: equal rule sets have equal texts."""
         return self.model_dump_json(exclude_defaults=True)
