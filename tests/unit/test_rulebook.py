@@ -394,6 +394,8 @@ def test_each_code_has_both_texts_and_each_text_a_code() -> None:
     for language in ("zh", "en"):
         file = data_path("config", "messages", f"rules.{language}.toml")
         texts[language] = set(tomllib.loads(file.read_text(encoding="utf-8")))
+        # words of values that are no codes of messages
+        texts[language] -= {"parts_at.score", "parts_at.cut"}
         assert texts[language] <= set(catalogue(language))
     assert used == texts["zh"] == texts["en"]
 
