@@ -31,10 +31,13 @@ from test_steps import computed, differences, rebuild, shown, state
 
 from pipeline._paths import data_path
 from pipeline.database import open_engine
+from pipeline.demo import RULES as DEMO_RULES
+from pipeline.domain.rules.schema import RuleSet
 from pipeline.errors import UsageError
 from pipeline.feeds.contracts import FEEDS, load_contracts
 from pipeline.history import as_it_was
 from pipeline.publication import change_delivery
+from pipeline.rulebook import load_rules
 from pipeline.selfcheck import check_database
 from pipeline.settings import Settings
 
@@ -90,6 +93,19 @@ CHANGING = {
     "policy": ({"electricity_grades": ("C", "D")},),
     "lineage": ({"min_share": Decimal("0.5")},),
 }
+
+
+# The demonstration rules, and the same with other transitions, categories and cuts.
+RULES = [
+    load_rules(DEMO_RULES, changes=changes)
+    for changes in (
+        {},
+        {"transitions.reference_day": "data_year_end", "transition.CX-T4.years": 1},
+        {"transitions.effect": "floor", "transitions.not_below": "C"},
+        {"category.BELOW_LT3.evaluated": False, "category.BELOW_GE3.from_mu": Decimal("0.3")},
+        {"grading.BELOW_GE3.cut.A.share": Decimal("0.3"), "bonus.CX-P2.not_with": ["CX-P1"]},
+    )
+]
 
 
 def _seeds() -> list[int]:
@@ -699,6 +715,20 @@ class County:
             ),
         )
 
+    def grade(self, cursor: psycopg.Cursor[Any], year: int) -> None:
+        kind, value = self.some(
+            ("grade", "A"),
+            ("grade", "D"),
+            ("grade", None),
+            ("transition_end", self.date().isoformat()),
+            ("transition_end", None),
+        )
+        cursor.execute(
+            "INSERT INTO core.evaluation_decision (year, enterprise_code, kind, value, reason, author)"
+            " VALUES (%s, %s, %s, %s, 'seen', 'clerk')",
+            (year, self.code_of("enterprise", "enterprise_code", "E-UNKNOWN"), kind, value),
+        )
+
     def correct(self, cursor: psycopg.Cursor[Any], as_of: dt.date) -> None:
         feed, column, value = self.some(
             ("parcel", "official_area_m2", "123.45"),
@@ -774,6 +804,20 @@ class Place:
             update={table: getattr(old, table).model_copy(update=values)}
         )
 
+    def use_rules(self, rules: RuleSet | None) -> None:
+        """Grade by other rules from now on."""
+        settings = self.township.settings
+        self.township.settings = settings.model_copy(update={"rules": rules})
+
+    def change_grades(self) -> None:
+        """Perhaps a person decides, or other rules come."""
+        county, chance = self.county, self.county.chance
+        with self.connect() as connection, connection.cursor() as cursor:
+            for _ in range(chance.choice([0, 0, 1, 2])):
+                county.grade(cursor, self.as_of.year - chance.choice([0, 1, 1]))
+        if county.maybe(0.3):
+            self.use_rules(chance.choice([None, *RULES]))
+
     def night(self) -> None:
         """Something changes before the run."""
         county, chance = self.county, self.county.chance
@@ -788,6 +832,7 @@ class Place:
                 county.decide(cursor)
             for _ in range(chance.choice([0, 0, 1, 2])):
                 county.correct(cursor, self.as_of)
+        self.change_grades()
         if county.maybe(0.25):
             table = chance.choice(sorted(CHANGING))
             self.set(table, chance.choice(CHANGING[table]))
@@ -817,6 +862,7 @@ def test_random_nights(databases: Databases, county_settings: Settings, seed: in
     place = Place(Township(county_settings, dsn, engine), County(random.Random(seed)))
     try:
         place.county.settle()
+        place.use_rules(place.county.chance.choice([None, *RULES]))
         with place.connect() as connection, connection.cursor() as cursor:
             for feed in FEEDS:
                 place.county.deliver(cursor, feed, START - dt.timedelta(days=1))
