@@ -75,18 +75,13 @@ def write_lists(folder: Path, head: ListFile, lists: Lists) -> list[Path]:
         (number, kind, sorted(lists[kind])) for number, kind in enumerate(_in_order(lists), start=1)
     ]
     for number, kind, rows in named:
-        path = (
-            folder / f"附件{number}_{TITLES[kind].partition('（')[0]}{_SUFFIX.get(kind, '')}.xlsx"
-        )
+        path = folder / f"附件{number}_{head.name_of(kind)}.xlsx"
         title = f"附件{number} {head.title}：{head.name_of(kind)}"
         _save(path, _workbook(title, HEADINGS, rows, (44, 10)), head.day)
         paths.append(path)
     document = folder / f"{head.title}.docx"
     _save(document, _document(head, named), head.day)
     return [*paths, document]
-
-
-_SUFFIX: Final = {"BELOW_GE3": "_门槛以上", "BELOW_LT3": "_门槛以下"}
 
 
 def write_changes(path: Path, head: ListFile, changes: Sequence[Mapping[str, Any]]) -> Path:
