@@ -80,7 +80,7 @@ def read_round_status(
     counted = _counted(connection, year)
     blockers = [
         *_of_rules(connection, settings, year),
-        *_of_feeds(connection, contracts, as_of),
+        *_of_feeds(connection, settings, contracts, year, as_of),
         *counted,
         *_of_notice(connection, listed, announced, as_of),
     ]
@@ -242,14 +242,22 @@ def _rules_changed(connection: Connection, settings: Settings, year: int) -> boo
 
 
 def _of_feeds(
-    connection: Connection, contracts: Mapping[str, Contract], as_of: dt.date
+    connection: Connection,
+    settings: Settings,
+    contracts: Mapping[str, Contract],
+    year: int,
+    as_of: dt.date,
 ) -> list[Blocker]:
-    """Feeds that are late, or of which nothing ever came, by office."""
+    """Feeds that are late, of which nothing ever came, or nothing of the data year, by office."""
     late: dict[tuple[str, str], list[str]] = {}
+    # what grades are made of: figures by rules, or the official results
+    yearly = "score" if settings.rules is None else "indicator"
     for one in feed_states(connection, contracts, as_of, with_records=False):
         is_missing = one["file"] is None and contracts[one["feed"]].usual
         if one["is_overdue"] or is_missing:
             late.setdefault(("feed_overdue", one["office"]), []).append(one["feed"])
+        elif one["feed"] == yearly and not _has_year(connection, yearly, year):
+            late.setdefault(("feed_without_year", one["office"]), []).append(one["feed"])
         elif one["is_too_old"]:
             late.setdefault(("feed_too_old", one["office"]), []).append(one["feed"])
     return [
@@ -262,6 +270,19 @@ def _of_feeds(
         )
         for (code, office), feeds in sorted(late.items())
     ]
+
+
+def _has_year(connection: Connection, feed: str, year: int) -> bool:
+    """Whether anything of a yearly feed is about a data year."""
+    return bool(
+        connection.execute(
+            text(
+                f"SELECT EXISTS (SELECT 1 FROM core.{feed} AS r "  # noqa: S608 - one of two names
+                "WHERE r.year = :year AND r.to_run IS NULL)"
+            ),
+            {"year": year},
+        ).scalar_one()
+    )
 
 
 def _of_notice(

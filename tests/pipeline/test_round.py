@@ -540,11 +540,21 @@ def test_status_counts_by_hand(county: County) -> None:
         "transitions_without_end",
         "feed_too_old",
     }
-    # an office that never gave a usual feed, and one that is late
-    late = county.status(dt.date(2027, 6, 30))
-    offices = {one["office"] for one in late["blockers"] if one["code"] == "feed_overdue"}
-    assert offices
-    assert late["days_left"] == (dt.date(2026, 3, 31) - dt.date(2027, 6, 30)).days
+    # an office that is late, and a year of which nothing came
+    (county.settings.workspace / "sources.toml").write_text(
+        '[feed.parcel]\ndue = ["03-31"]\n[feed.lease]\ndue = ["03-31"]\n', encoding="utf-8"
+    )
+    late = county.status(dt.date(2028, 6, 30))
+    overdue = {
+        one["office"]: one["params"]["feeds"]
+        for one in late["blockers"]
+        if one["code"] == "feed_overdue" and one["blocks"]
+    }
+    assert set(overdue) == {county.contracts[feed].office for feed in ("parcel", "lease")}
+    assert sorted(feed for feeds in overdue.values() for feed in feeds) == ["lease", "parcel"]
+    assert late["days_left"] == (dt.date(2026, 3, 31) - dt.date(2028, 6, 30)).days
+    county.execute("UPDATE core.indicator SET year = 2020")
+    assert county.blockers()["feed_without_year"] == 1
 
 
 def test_what_nobody_can_accept(county: County) -> None:
@@ -658,7 +668,9 @@ def test_the_township_by_another_hand(county: County) -> None:
 def fill(path: Path, **cells: str) -> None:
     book = openpyxl.load_workbook(path)
     for name, value in cells.items():
-        book.active.cell(FILL_IN[name][0], 2).value = value
+        cell = book.active.cell(FILL_IN[name][0], 2)
+        # the cell is of the format "Text": what is typed there is no formula
+        cell.value, cell.data_type = value, "s"
     book.save(path)
 
 
@@ -713,7 +725,7 @@ def test_sheets_add_up_and_come_back(sheets: tuple[County, Path]) -> None:
     county.halve_tax(E24)
     with county.engine.connect() as connection:
         kept = write_sheets(connection, county.settings, folder)
-    assert kept.kept == [sheet_of(folder, "E24")]
+    assert kept.kept == [sheet_of(folder, "E02"), sheet_of(folder, "E24")]
 
 
 def test_wrong_sheets_are_told_and_the_others_count(sheets: tuple[County, Path]) -> None:
