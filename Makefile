@@ -22,6 +22,7 @@ bench: setup ## measure against GeoPandas, ogr2ogr and to_postgis; ARGS="--scale
 	@sh docker/install-system-packages.sh bench
 	$(PYTHON) tests/bench/bench.py $(ARGS)
 	$(PYTHON) tests/bench/bench_linking.py $(filter --short,$(ARGS))
+	$(PYTHON) tests/bench/bench_rules.py $(filter --short,$(ARGS))
 
 test: setup client-packages ## all tests, with real PostGIS and real QGIS
 	$(PYTHON) -m pytest

@@ -161,18 +161,20 @@ def _go_back(connection: Connection, settings: Settings, moment: Moment) -> None
             SELECT 'enterprise', d.enterprise_code
             FROM core.decision AS d
             WHERE NOT EXISTS (SELECT 1 FROM core.known_decision AS k WHERE k.decision_id = d.decision_id)
-            UNION ALL
+            UNION
             SELECT 'enterprise', e.enterprise_code
             FROM core.evaluation_decision AS e
             WHERE NOT EXISTS (
-              SELECT 1 FROM ops.act_seen AS s
+              SELECT 1
+              FROM ops.act_seen AS s
               WHERE s.kind = 'evaluation_decision' AND s.act_id = e.decision_id AND s.run_id <= :run_id
             )
-            UNION ALL
+            UNION
             SELECT 'evaluation', CAST(r.evaluation_id AS text)
             FROM core.evaluation AS r
             WHERE NOT EXISTS (
-              SELECT 1 FROM ops.act_seen AS s
+              SELECT 1
+              FROM ops.act_seen AS s
               WHERE s.kind = 'evaluation' AND s.act_id = r.evaluation_id AND s.run_id <= :run_id
             )
             """

@@ -20,6 +20,8 @@ from pipeline.issues import write_issue_sheets
 from pipeline.ledger import Rollback, RunResult, accept_summary, change_summary, step_summary
 from pipeline.messages import both
 from pipeline.offices import feed_states
+from pipeline.outputs.grading import TABLES as GRADING
+from pipeline.outputs.grading import read_grading
 from pipeline.outputs.project import layer_extent, write_projects
 from pipeline.outputs.report import write_report
 from pipeline.outputs.tables import reflect
@@ -43,7 +45,7 @@ DRAFTS: Final = {"dry_run": "report-dry-run.html", "stopped": "report-stopped.ht
 
 _TABLES: Final = {
     "layers": ("publication", "data_issue"),
-    "derived": ("township_coverage", "seat"),
+    "derived": ("township_coverage", "seat", *GRADING["derived"]),
     "ops": ("run_state", "delivery"),
 }
 _RUN: Final = ("run_id", "as_of", "started_at", "finished_at", "state")
@@ -346,14 +348,15 @@ def delivery_summary(result: DeliveryResult) -> dict[str, Any]:
 
 
 def read_status(engine: Engine, contracts: Mapping[str, Contract] | None = None) -> dict[str, Any]:
-    """The published state: last run, coverage, seats, issues, deliveries.
+    """The published state: last run, coverage, seats, grades by rules, issues, deliveries.
 
     With contracts also ``late``: the feeds that are overdue or too old on the published business date, as
     ``feed_states`` gives them.
     """
     with database_errors(), engine.connect() as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        tables = reflect(connection, _TABLES).tables
+        metadata = reflect(connection, _TABLES)
+        tables = metadata.tables
         shown, coverage = tables["layers.publication"], tables["derived.township_coverage"]
         statements = {
             "run": _runs(tables["ops.run_state"], "error_code").limit(1),
@@ -366,6 +369,7 @@ def read_status(engine: Engine, contracts: Mapping[str, Contract] | None = None)
         found: dict[str, Any] = {
             name: _rows(connection, statement) for name, statement in statements.items()
         }
+        found["rules"] = read_grading(connection, metadata)
         if contracts is not None:
             as_of = found["published"][0]["as_of"] if found["published"] else None
             states = [] if as_of is None else feed_states(connection, contracts, as_of)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipeline._paths import data_path
 from pipeline.domain.rules import paths
 from pipeline.domain.rules.problems import Problem, find_problems
 from pipeline.domain.rules.schema import RuleSet
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, UsageError
 from pipeline.messages import both
 from pipeline.rule_form import FilledForm, FormError, read_form, write_form
 
@@ -176,6 +176,34 @@ def set_value(tables: Tables, path: str, value: Any) -> None:  # noqa: ANN401 - 
         paths.set_value(tables, path, value)
     except KeyError as error:
         raise SettingsError("rules.no_such_path", path=path, part=error.args[0]) from error
+
+
+def two_rule_sets(
+    workspace: Path, in_use: RuleSet | None, names: Sequence[str], sets: Sequence[str]
+) -> tuple[RuleSet, RuleSet]:
+    """The two rule sets that a what-if compares.
+
+    Shape:  the rule set in use, none to two names, and PATH=VALUE texts in; two rule sets out.
+    Errors: UsageError where they do not make two; RulesError, SettingsError as ``load_rules``.
+    """
+    changes: dict[str, Any] = {}
+    for one in sets:
+        path, sign, value = one.partition("=")
+        if not sign or not path.strip():
+            raise UsageError("rules.set_unclear", text=one)
+        changes[path.strip()] = value_of_text(value.strip())
+    if len(names) > 2 or (len(names) < 2 and not changes) or (not names and in_use is None):
+        raise UsageError("rules.two_needed")
+    first = load_rules(_named(names[0]), workspace) if names else in_use
+    assert first is not None  # noqa: S101 - looked at above
+    if len(names) == 2:
+        return first, load_rules(_named(names[1]), workspace, changes)
+    base = _named(names[0]) if names else first.id
+    return first, load_rules(base, workspace, changes)
+
+
+def _named(text: str) -> str | Path:
+    return Path(text) if text.endswith(".toml") else text
 
 
 def value_of_text(text: str) -> Any:  # noqa: ANN401 - any TOML value

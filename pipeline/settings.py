@@ -293,9 +293,7 @@ class Settings(_Table):
     @property
     def years_back(self) -> int:
         """How many years before the data year rules look at figures."""
-        facts = () if self.rules is None else self.rules.fact.values()
-        back = (1 if fact.kind == "growth" else fact.years_back for fact in facts)
-        return max(back, default=0)
+        return 0 if self.rules is None else self.rules.years_back
 
     def value(self, path: str) -> object:
         """One setting by its dotted path, as SQL and fingerprints take it.

@@ -117,3 +117,70 @@ def rules_form(
 
     path = write_form_of(name, _folder(workspace), out)
     say([("rules.form_written", {"path": str(path), "name": name})])
+
+
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="改动 PATH=VALUE, e.g. scoring.ABOVE.item.tax_per_mu.weight=35."),
+]
+ToFile = Annotated[Path | None, typer.Option("--out", help="工作簿 Workbook to write, *.xlsx.")]
+
+
+@app.command("what-if")
+@guarded
+def rules_what_if(
+    rule_sets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[A [B]]", help="两套规则：代号或文件 Two rule sets: ids or files."),
+    ] = None,
+    sets: Sets = None,
+    out: ToFile = None,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """换一套规则，哪些企业的档次会变；不写入任何数据。 What other rules would change; nothing is written.
+
+    Without B the second rule set is the first with the values of --set; without A the first is the one in use.
+
+    Example: diqi rules what-if --set grading.ABOVE.cut.A.share=0.25 -w mycounty
+    """
+    from pipeline.cli.common import settings_of
+    from pipeline.outputs.what_if import show_what_if, write_what_if
+    from pipeline.rulebook import two_rule_sets
+    from pipeline.what_if import what_if
+    from pipeline.workspace import open_database
+
+    settings = settings_of(workspace)
+    first, second = two_rule_sets(settings.workspace, settings.rules, rule_sets or [], sets or [])
+    found = what_if(open_database(settings), settings, first, second).as_dict()
+    if out is not None:
+        write_what_if(out, found)
+    if as_json:
+        print_json(found)
+    else:
+        show_what_if(console, found)
+        if out is not None:
+            say([("rules.what_if_written", {"path": str(out), "count": found["moved"]})])
+
+
+@app.command("compare")
+@guarded
+def rules_compare(out: ToFile = None, workspace: Workspace = None, as_json: AsJson = False) -> None:
+    """计算结果与正式结果不同的企业，及第一处分歧。 Where computed and official grades part, and at which rule.
+
+    Example: diqi rules compare --out parting.xlsx -w mycounty
+    """
+    from pipeline.cli.common import settings_of
+    from pipeline.outputs.what_if import show_compared, write_compared
+    from pipeline.what_if import compare_official
+    from pipeline.workspace import open_database
+
+    found = compare_official(open_database(settings_of(workspace)))
+    if out is not None:
+        write_compared(out, found)
+    if as_json:
+        print_json(found)
+    else:
+        show_compared(console, found)
+        if out is not None:
+            say([("rules.what_if_written", {"path": str(out), "count": len(found)})])

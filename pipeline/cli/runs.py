@@ -292,6 +292,7 @@ def run_now(
             console.print(f"- {line}", style="yellow", markup=False, highlight=False)
     out.show_seats(console, status["seats"])
     out.show_coverage(console, status["coverage"])
+    out.show_grades(console, status["rules"])
     for feed in result.missing_feeds:
         for line in both(f"report.missing.{feed}", {"feed": feed}):
             console.print(f"- {line}", style="yellow")

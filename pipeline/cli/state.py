@@ -77,6 +77,7 @@ def status(workspace: Workspace = None, as_json: AsJson = False) -> None:
     out.show_issues(console, found["issues"])
     out.show_seats(console, found["seats"])
     out.show_coverage(console, found["coverage"])
+    out.show_grades(console, found["rules"])
 
 
 @guarded

@@ -24,6 +24,9 @@ DEFAULT_SEED: Final = 1
 SMALLEST, LARGEST = 0.002, 12.0
 LAST_NIGHT: Final = 366
 
+# The rule set of the invented county.
+RULES: Final = Path(__file__).with_name("demo-1.0.toml")
+
 _RECORD = "generated.json"
 _DRAFT = ".generating-"
 _LEVELS: Final = {"none": NONE, "low": LOW, "high": HIGH}
@@ -50,7 +53,22 @@ def make_demo(
     """
     if not (workspace / WORKSPACE_FILE).exists():
         create_workspace(workspace, code=COUNTY, name=COUNTY_NAME, crs=CRS)
+        write_rules(workspace)
     return make_county(workspace, scale=scale, seed=seed, noise=noise)
+
+
+def write_rules(workspace: Path) -> Path:
+    """Put the invented county's rule set into a workspace; it is used once ``evaluation.ruleset`` names it.
+
+    Shape:  a workspace in, the file out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: OSError where it cannot be written.
+    Source: invented, on top of what is published of Cixi 4.0.
+    """
+    file = workspace / "rules" / RULES.name
+    file.parent.mkdir(exist_ok=True)
+    return Path(shutil.copyfile(RULES, file))
 
 
 def make_county(

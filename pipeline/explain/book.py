@@ -39,6 +39,9 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
         "decision",
         "current_decision",
         "coverage_history",
+        "land_event",
+        "talent",
+        "current_evaluation_decision",
     ),
     "derived": (
         "parcel_patch",
@@ -52,6 +55,8 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
         "allocation",
         "unit",
         "unit_member",
+        "transition",
+        "rule_set",
         "parcel_state",
         "patch_cover",
         "township_coverage",
@@ -126,6 +131,11 @@ class Book:
         self._metadata = metadata
         self._runs: dict[int, Story] = {}
         self.publication = self._publication()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for what is read by a query of its own."""
+        return self._connection
 
     def table(self, name: str) -> Table:
         """A reflected table by its full name."""

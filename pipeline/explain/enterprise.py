@@ -10,6 +10,7 @@ from pipeline.errors import UsageError
 from pipeline.explain.book import Book, Story, not_found
 from pipeline.explain.land import allocations, unit_codes, units
 from pipeline.explain.links import links, other_candidates, with_runners_up
+from pipeline.explain.rules import by_rules
 
 # What the name of a branch holds after the name of its company.
 _BRANCH: Final = "分公司"
@@ -44,6 +45,11 @@ def enterprise_story(book: Book, key: str) -> Story:
         "other_candidates": others,
         "allocation": allocations(book, allocation.c.enterprise_code == code),
         "units": units(book, own_units),
+        "rules": [
+            {"unit_code": unit, **told}
+            for unit in own_units
+            if (told := by_rules(book, unit)) is not None
+        ],
         "scores": book.open_records("score", score.c.enterprise_code == code),
         "accounts": book.open_records("account", account.c.enterprise_code == code),
         "electricity": _electricity(book, code),

@@ -96,7 +96,7 @@ def units(book: Book, codes: Iterable[str]) -> list[Story]:
             **row,
             "members": _members(book, row["unit_code"]),
             "grade": book.one(
-                select(grade.c.score, grade.c.grade, grade.c.source, grade.c.edition).where(
+                select(*book.columns("derived.grade", "year", "unit_code")).where(
                     grade.c.year == year, grade.c.unit_code == row["unit_code"]
                 )
             ),

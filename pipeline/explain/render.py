@@ -9,6 +9,7 @@ from typing import Final
 from pipeline.explain.book import Story
 from pipeline.explain.page import Page, field_value, label, say, word
 from pipeline.explain.patch import STATES
+from pipeline.explain.render_rules import render_rules
 from pipeline.explain.township import AREAS
 
 _COUNTS: Final = (
@@ -69,6 +70,7 @@ def _enterprise(page: Page, story: Story) -> None:
     _candidates(page, story["other_candidates"])
     _allocation(page, story["allocation"], "parcel_code")
     _units(page, story["units"])
+    render_rules(page, story["rules"])
     page.section("scores", is_empty=not story["scores"])
     page.evidence(story["scores"], 1)
     page.section("accounts", is_empty=not (story["accounts"] or story["electricity"]))
@@ -222,7 +224,7 @@ def _grade(grade: Story | None) -> str:
         return f"{label('grade')}: {label('none')}"
     score = "" if grade["score"] is None else f" · {label('score')} {grade['score']}"
     return (
-        f"{label('grade')}: {grade['grade']}{score} · "
+        f"{label('grade')}: {grade['grade'] or label('none')}{score} · "
         f"{word('grade_source', grade['source'])} · {label('edition')} {grade['edition']}"
     )
 

@@ -295,6 +295,45 @@ def show_blockers(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     _show(console, "发布前事项 Before the issue", columns, [bool(row["blocks"]) for row in rows])
 
 
+def show_grades(console: Console, rules: Mapping[str, Any] | None) -> None:
+    """Print what the rule set graded, what it leaves out, and what other readings would change."""
+    if rules is None:
+        return
+    none = "未定档 none"
+    rows = [
+        (row["grade"] or none, *(str(row[name]) for name in ("first", "adjusted", "shown")))
+        for row in rules["counts"]
+    ]
+    heads = [("档次", "grade"), ("初评", "first"), ("调档后", "adjusted"), ("所示", "shown")]
+    title = f"按规则评价 Evaluation by rules: {rules['title_zh']} ({rules['id']})"
+    show_table(console, title, heads, rows)
+    for row in rules["papers"]:
+        line = f"缺 missing: {row['paper']} ({len(row['paths'])})"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for row in rules["readings"]:
+        line = f"他解 another reading: {row['title_zh']} {row['title_en']}: {row['changed']}/{row['graded']}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_table(
+    console: Console,
+    title: str,
+    heads: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[str]],
+) -> None:
+    """Print a table of texts: the first column is words, others are numbers where all their cells are."""
+    columns = [
+        _Column(zh, en, [row[at] for row in rows], is_number=at > 0 and all(map(_is_number, cells)))
+        for at, (zh, en) in enumerate(heads)
+        for cells in ([row[at] for row in rows],)
+    ]
+    _show(console, title, columns)
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.lstrip("+-").replace(".", "", 1).replace(",", "").isdecimal()
+
+
 def show_seats(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
     """Print how many enterprises have which seat state."""
     words = read_codes()["seat_state"]

@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from pipeline.domain.quantities import MU_M2, half_up, truncate_pct
 from pipeline.outputs._files import whole_file
+from pipeline.outputs.grading import TABLES as GRADING
+from pipeline.outputs.grading import read_grading
 from pipeline.outputs.tables import read_codes, reflect
 
 Message = Callable[[str, dict[str, object]], tuple[str, str]]
@@ -38,7 +40,7 @@ _ENGLISH: Final = {
 
 _TABLES: Final = {
     "layers": ("publication", "land_change"),
-    "derived": ("township_coverage", "seat"),
+    "derived": ("township_coverage", "seat", *GRADING["derived"]),
     "ops": ("delivery", "issue"),
 }
 _CHANGE_KINDS: Final = ("added", "removed", "attributes", "geometry", "both")
@@ -141,7 +143,8 @@ def pct(ratio: Decimal | None) -> str:
 
 def _read(connection: Connection) -> dict[str, Any]:
     """Read all that the page shows."""
-    tables = reflect(connection, _TABLES).tables
+    metadata = reflect(connection, _TABLES)
+    tables = metadata.tables
     coverage, delivery = tables["derived.township_coverage"], tables["ops.delivery"]
 
     def rows(statement: Select[Any]) -> Rows:
@@ -158,6 +161,7 @@ def _read(connection: Connection) -> dict[str, Any]:
         ),
         "issues": rows(_issues(tables["ops.issue"], delivery)),
         "changes": rows(_changes(tables["layers.land_change"])),
+        "rules": read_grading(connection, metadata),
     }
 
 

@@ -518,6 +518,7 @@ STEPS: tuple[Step, ...] = (
                 scope="component",
                 kind="component",
             ),
+            Output("derived.rule_set", key=("year",), rows=grade_units.rule_set_rows),
             Output(
                 "derived.benchmark",
                 key=("year", "kind", "scale", "name", "group_key"),
@@ -548,6 +549,7 @@ STEPS: tuple[Step, ...] = (
                 "evidence_figure",
                 "evidence_recognition",
                 "evidence_talent",
+                "figure_record",
                 "known_grade",
                 "standard",
             )

@@ -29,6 +29,7 @@ from pipeline.domain.rules.facts import (
     read_facts,
 )
 from pipeline.domain.rules.paths import with_changes
+from pipeline.domain.rules.schema import RuleSet
 from pipeline.steps.form_units import read_rows, rules_of
 
 GRADE_COLUMNS: Final = (
@@ -83,6 +84,23 @@ def read_evidence(
     )
 
 
+def rule_set_rows(
+    connection: Connection,  # noqa: ARG001 - what all rows are computed with
+    parameters: Mapping[str, object],
+) -> pd.DataFrame:
+    """Rows of derived.rule_set: who explains or issues a grade needs the rules that it is by.
+
+    Shape:  one row, none without a rule set.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: pipeline.rulebook.
+    """
+    words = cast("str", parameters["rules"])
+    rows = [(parameters["data_year"], rules_of(words).id, words)] if words else []
+    return pd.DataFrame(rows, columns=["year", "rule_set", "rules"])
+
+
 def benchmark_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.DataFrame:
     """Rows of derived.benchmark.
 
@@ -114,6 +132,8 @@ def grade_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.D
     year = cast("int", parameters["data_year"])
     said = read_rows(connection, ("grade_units", "known_grade.sql"), {"data_year": year})
     if not parameters["rules"]:
+        # of members whose official grades differ none is the unit's
+        said = said[said["official_grade"].notna() | said["decided_grade"].notna()]
         empty = dict.fromkeys(("computed_score", "bonus", "initial_grade", "adjusted_grade"))
         return _published(
             said.assign(**empty, parts_at=None, obstacle=None, lacking="{}"), year, ""
@@ -145,6 +165,28 @@ def reading_rows(connection: Connection, parameters: Mapping[str, object]) -> pd
         changed = int(np.sum(grade != other))
         rows.append((parameters["data_year"], name, int(known(grade).sum()), changed))
     return pd.DataFrame(rows, columns=columns)
+
+
+def read_figure_records(
+    connection: Connection,
+    data_year: int,
+    rules: RuleSet,
+    unit_codes: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """The records behind the figures of all units of a data year, or of some.
+
+    Shape:  a connection in; FIGURE_RECORD_COLUMNS of pipeline.domain.rules.trace out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: those of the database.
+    Source: sql/steps/grade_units/figure_record.sql.
+    """
+    asked = {
+        "data_year": data_year,
+        "years_back": rules.years_back,
+        "unit_codes": None if unit_codes is None else list(unit_codes),
+    }
+    return read_rows(connection, ("grade_units", "figure_record.sql"), asked)
 
 
 def read_standards(connection: Connection, data_year: int) -> Standards:

@@ -11,8 +11,8 @@ WHERE a.enterprise_code <> ''
 GROUP BY a.enterprise_code
 HAVING count(DISTINCT m.unit_code) <> 1
 UNION ALL
-SELECT 'unit ' || u.unit_code, NULL, u.eval_area_m2 - sum(m.area_m2)
+SELECT 'unit ' || u.unit_code, NULL, u.eval_area_m2 - sum(m.area_m2 - m.deducted_m2)
 FROM derived.unit AS u
 LEFT JOIN derived.unit_member AS m ON m.year = u.year AND m.unit_code = u.unit_code
 GROUP BY u.unit_code, u.eval_area_m2, u.year
-HAVING u.eval_area_m2 <> coalesce(sum(m.area_m2), -1)
+HAVING u.eval_area_m2 <> coalesce(sum(m.area_m2 - m.deducted_m2), -1)

@@ -455,6 +455,13 @@ CREATE TABLE derived.unit_value (
 CREATE INDEX unit_value_component ON derived.unit_value (component);
 COMMENT ON TABLE derived.unit_value IS 'Figures of a unit: sums over the members that have one; yuan, kWh, tce, tonnes, persons';
 
+CREATE TABLE derived.rule_set (
+  year integer PRIMARY KEY,
+  rule_set text COLLATE "C" NOT NULL,
+  rules text NOT NULL
+);
+COMMENT ON TABLE derived.rule_set IS 'The rule set that the computed grades are by, whole; none without one';
+
 CREATE TABLE derived.benchmark (
   year integer NOT NULL,
   kind text COLLATE "C" NOT NULL CHECK (kind IN ('benchmark', 'minimum', 'maximum', 'mean_points', 'cut')),

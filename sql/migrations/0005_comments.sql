@@ -57,6 +57,8 @@ BEGIN
         ('account_no', '用电户号 Electricity account number'),
         ('act_id', '编号 Number of the decision or correction'),
         ('address', '地址 Address as delivered'),
+        ('rule_set', '规则代号 Rule set'),
+        ('rules', '规则全文 The whole rule set as text'),
         ('adjusted_grade', '调档后等级 Grade after upgrades, floors and vetoes of the rule set'),
         ('bonus', '加分 Bonus points'),
         ('computed_score', '计算得分 Score with bonus by the rule set'),

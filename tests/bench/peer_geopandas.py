@@ -45,7 +45,7 @@ class County:
 
 
 def read_county(inbox: Path) -> County:
-    """Read the eleven files and give the columns that are used a name."""
+    """Read eleven of the files and give the columns that are used a name."""
     day = pd.Timestamp(dt.date.fromisoformat(inbox.name))
     patches = gpd.read_file(inbox / "DLTB.shp", encoding="GBK", use_arrow=True)
     patches["patch_code"] = patches["ZLDWDM"] + patches["TBBH"]
@@ -53,11 +53,13 @@ def read_county(inbox: Path) -> County:
     parcels = gpd.read_file(inbox / "ZD.shp", encoding="GBK", use_arrow=True)
     parcels = parcels.rename(columns={"ZDDM": "parcel_code"})
     parcels["area_m2"] = parcels["ZDMJ"].fillna(parcels.area.round(4))
+    areas = gpd.read_file(inbox / "行政区.gpkg", use_arrow=True)
     return County(
         day,
         patches,
         parcels,
-        gpd.read_file(inbox / "行政区.gpkg", use_arrow=True),
+        # a project is no assessment unit
+        areas[areas["类型"] != "整治项目区"],
         gpd.read_file(inbox / "建筑物.gpkg", use_arrow=True),
         _read_rights(inbox / "权利人.csv"),
         _read_leases(inbox / "租赁.xlsx", day),

@@ -512,6 +512,8 @@ SELECT
   coalesce(round(sum(c.covered), 4), 0) AS covered_area_m2
 FROM area AS a
 LEFT JOIN patch_coverage AS c ON c.area_code = a.xzqdm
+-- a project is no assessment unit
+WHERE a."类型" <> '整治项目区'
 GROUP BY a.xzqdm;
 
 -- What is missing, and why: under parcels, and under none.

@@ -178,7 +178,7 @@ def test_an_office_answers(bureau: Bureau) -> None:
     path = bureau.sheet("land")
     book = openpyxl.load_workbook(path)
     feeds = {row[0].value for row in book["核对"].iter_rows(min_row=3)}
-    assert feeds == {"patch", "parcel", "right", "area"}
+    assert feeds == {"patch", "parcel", "right", "land_event", "area"}
     lines = [[cell.value for cell in row] for row in book["纠偏"].iter_rows(min_row=3)]
     said = dict(zip(CORRECTIONS.columns, lines[0], strict=True))
     assert len(lines) == 1

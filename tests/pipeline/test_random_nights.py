@@ -31,10 +31,13 @@ from test_steps import computed, differences, rebuild, shown, state
 
 from pipeline._paths import data_path
 from pipeline.database import open_engine
+from pipeline.demo import RULES as DEMO_RULES
+from pipeline.domain.rules.schema import RuleSet
 from pipeline.errors import UsageError
 from pipeline.feeds.contracts import FEEDS, load_contracts
 from pipeline.history import as_it_was
 from pipeline.publication import change_delivery
+from pipeline.rulebook import load_rules
 from pipeline.selfcheck import check_database
 from pipeline.settings import Settings
 
@@ -90,6 +93,19 @@ CHANGING = {
     "policy": ({"electricity_grades": ("C", "D")},),
     "lineage": ({"min_share": Decimal("0.5")},),
 }
+
+
+# The demonstration rules, and the same with other transitions, categories and cuts.
+RULES = [
+    load_rules(DEMO_RULES, changes=changes)
+    for changes in (
+        {},
+        {"transitions.reference_day": "data_year_end", "transition.CX-T4.years": 1},
+        {"transitions.effect": "floor", "transitions.not_below": "C"},
+        {"category.BELOW_LT3.evaluated": False, "category.BELOW_GE3.from_mu": Decimal("0.3")},
+        {"grading.BELOW_GE3.cut.A.share": Decimal("0.3"), "bonus.CX-P2.not_with": ["CX-P1"]},
+    )
+]
 
 
 def _seeds() -> list[int]:
@@ -323,19 +339,21 @@ class County:
         return {
             "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
             "year": self.some(2025, 2025, 2026, 2027),
-            "indicator": self.some("tax", "energy"),
+            "indicator": self.some("tax", "energy", "tax_and_fees"),
             "value": self.chance.randint(0, 9),
             "unit": "yuan",
+            "basis": None,
         }
 
     def recognition(self) -> Row:
         first, last = self.span()
         return {
             "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
-            "kind": self.some("transition", "transition", "high_tech"),
+            "kind": self.some("transition", "transition", "high_tech", "veto_tax"),
             "valid_from": first or self.date(),
             "valid_to": last,
-            "level": None,
+            "level": self.some(None, "city", "国家重点"),
+            "first_on": self.some(None, None, self.date()),
         }
 
     def account(self) -> Row:
@@ -366,8 +384,48 @@ class County:
             "role": self.some(None, "owner", "tenant", "operator"),
         }
 
+    def land_event(self) -> Row:
+        return {
+            "event_no": self.number(),
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "kind": self.some("supply", "transfer", "preregistered_transfer", "rebuild"),
+            "parcel_code": self.some(None, self.code_of("parcel", "parcel_code", "none")),
+            "land_area_m2": self.some(None, 0, Decimal("33.3333"), 100),
+            "contract_on": self.some(None, self.date()),
+            "delivered_on": self.some(None, self.date()),
+            "occurred_on": self.some(None, self.date()),
+            "transition_end": self.some(None, None, self.date()),
+        }
+
+    def talent(self) -> Row:
+        return {
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "person_no": self.some("RC1", "RC2", "RC3"),
+            "programme": self.some("recruit", "train", "yongjiang"),
+            "level": self.some("national", "provincial", "city"),
+            "selected_on": self.date(),
+        }
+
+    def meter(self) -> Row:
+        return {
+            "account_no": self.code_of("account", "account_no", "none"),
+            "meter_no": self.some("M1", "M2"),
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "parcel_code": self.some(None, self.code_of("parcel", "parcel_code", "none")),
+            "share": self.some(None, Decimal("0.4"), 1),
+            "evidence": None,
+        }
+
+    def policy_return(self) -> Row:
+        return {
+            "enterprise_code": self.code_of("enterprise", "enterprise_code", "none"),
+            "year": self.some(2024, 2025, 2026),
+            "policy": self.some("electricity", "reward", "refund"),
+            "amount": self.some(None, 5, Decimal("12.5")),
+        }
+
     def area(self) -> Row:
-        kind = self.some("township", "zone", "zone", "park")
+        kind = self.some("township", "zone", "zone", "park", "project")
         free = [
             c for c in (TOWNSHIPS if kind == "township" else ZONES) if c not in self.rows["area"]
         ]
@@ -407,6 +465,10 @@ class County:
             ("account", 5),
             ("score", 9),
             ("past_link", 4),
+            ("land_event", 4),
+            ("talent", 3),
+            ("meter", 3),
+            ("policy_return", 3),
         ):
             for _ in range(self.chance.randint(count // 2, count)):
                 self.add(feed, getattr(self, feed)())
@@ -653,6 +715,20 @@ class County:
             ),
         )
 
+    def grade(self, cursor: psycopg.Cursor[Any], year: int) -> None:
+        kind, value = self.some(
+            ("grade", "A"),
+            ("grade", "D"),
+            ("grade", None),
+            ("transition_end", self.date().isoformat()),
+            ("transition_end", None),
+        )
+        cursor.execute(
+            "INSERT INTO core.evaluation_decision (year, enterprise_code, kind, value, reason, author)"
+            " VALUES (%s, %s, %s, %s, 'seen', 'clerk')",
+            (year, self.code_of("enterprise", "enterprise_code", "E-UNKNOWN"), kind, value),
+        )
+
     def correct(self, cursor: psycopg.Cursor[Any], as_of: dt.date) -> None:
         feed, column, value = self.some(
             ("parcel", "official_area_m2", "123.45"),
@@ -728,6 +804,20 @@ class Place:
             update={table: getattr(old, table).model_copy(update=values)}
         )
 
+    def use_rules(self, rules: RuleSet | None) -> None:
+        """Grade by other rules from now on."""
+        settings = self.township.settings
+        self.township.settings = settings.model_copy(update={"rules": rules})
+
+    def change_grades(self) -> None:
+        """Perhaps a person decides, or other rules come."""
+        county, chance = self.county, self.county.chance
+        with self.connect() as connection, connection.cursor() as cursor:
+            for _ in range(chance.choice([0, 0, 1, 2])):
+                county.grade(cursor, self.as_of.year - chance.choice([0, 1, 1]))
+        if county.maybe(0.3):
+            self.use_rules(chance.choice([None, *RULES]))
+
     def night(self) -> None:
         """Something changes before the run."""
         county, chance = self.county, self.county.chance
@@ -742,6 +832,7 @@ class Place:
                 county.decide(cursor)
             for _ in range(chance.choice([0, 0, 1, 2])):
                 county.correct(cursor, self.as_of)
+        self.change_grades()
         if county.maybe(0.25):
             table = chance.choice(sorted(CHANGING))
             self.set(table, chance.choice(CHANGING[table]))
@@ -771,6 +862,7 @@ def test_random_nights(databases: Databases, county_settings: Settings, seed: in
     place = Place(Township(county_settings, dsn, engine), County(random.Random(seed)))
     try:
         place.county.settle()
+        place.use_rules(place.county.chance.choice([None, *RULES]))
         with place.connect() as connection, connection.cursor() as cursor:
             for feed in FEEDS:
                 place.county.deliver(cursor, feed, START - dt.timedelta(days=1))

@@ -15,7 +15,7 @@ from pipeline.demo.generator.rules import CASES, plant_rules
 from pipeline.feeds.contracts import load_contracts
 from pipeline.feeds.headings import normalise_heading
 
-# docs/sources.md, 2.1 to 2.3, read by a person: rule, case, what it comes to (None: it does not apply).
+# docs/sources.md, CX, read by a person: rule, case, what it comes to (None: it does not apply).
 EXPECTED = [
     ("CX-U1", "listed, without an end", True),
     ("CX-U1", "listed until the last day of the data year", True),

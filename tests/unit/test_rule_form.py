@@ -104,7 +104,7 @@ class Form:
         last = self.row(CUTS, scale="BELOW_GE3", grade="C")
         self.set(CUTS, last, value="1.5", indicator="tax_per_mu")
         veto = self.row(PARAMETERS, path="veto.CX-V1.when")
-        self.set(PARAMETERS, veto, value="高新技术企业、veto_safety")
+        self.set(PARAMETERS, veto, value="环保否决、veto_safety")
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_a_filled_form_leaves_nothing_open(form: Form) -> None:
     last = rules.grading["BELOW_GE3"].cut["C"]
     assert (last.value, last.indicator) == (Decimal("1.5"), "tax_per_mu")
     fact = rules.veto["CX-V1"].when[0].fact
-    assert rules.fact[fact].recognitions == ("high_tech", "veto_safety")
+    assert rules.fact[fact].recognitions == ("veto_environment", "veto_safety")
 
 
 def test_what_is_filled_in_is_known_to_the_cell(form: Form) -> None:

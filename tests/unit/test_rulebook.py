@@ -13,7 +13,6 @@ import pytest
 
 import pipeline
 from pipeline._paths import data_path
-from pipeline.domain.rules.paths import with_changes
 from pipeline.errors import SettingsError
 from pipeline.messages import both, catalogue
 from pipeline.rulebook import (
@@ -64,11 +63,11 @@ def test_what_a_shipped_file_leaves_out_has_a_paper(name: str) -> None:
     assert "" not in check_rules(name).papers
 
 
-def test_each_reading_can_be_used() -> None:
+def test_each_reading_is_another_rule_set() -> None:
     rules = load_rules("cixi-4.0")
-    others = {name: with_changes(rules, one.set) for name, one in rules.reading.items()}
-    assert set(others) == set(rules.reading)
-    assert len({other.fingerprint() for other in others.values()}) == len(others)
+    others = [load_rules("cixi-4.0", changes=one.set) for one in rules.reading.values()]
+    texts = {other.fingerprint() for other in (rules, *others)}
+    assert len(texts) == len(others) + 1 > 1
 
 
 WRONG = [
@@ -395,6 +394,8 @@ def test_each_code_has_both_texts_and_each_text_a_code() -> None:
     for language in ("zh", "en"):
         file = data_path("config", "messages", f"rules.{language}.toml")
         texts[language] = set(tomllib.loads(file.read_text(encoding="utf-8")))
+        # words of values that are no codes of messages
+        texts[language] -= {"parts_at.score", "parts_at.cut"}
         assert texts[language] <= set(catalogue(language))
     assert used == texts["zh"] == texts["en"]
 

@@ -22,9 +22,11 @@ from pipeline.domain.rules.facts import (
     Evidence,
     read_facts,
 )
+from pipeline.domain.rules.needed import needed_for
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.domain.rules.transitions import EVENT_COLUMNS, find_transitions
-from pipeline.rulebook import load_rules
+from pipeline.rulebook import check_tables, load_rules, read_tables
+from pipeline.steps.grade_units import graded
 
 YEAR = 2024
 MU = Decimal(2000) / 3
@@ -199,7 +201,7 @@ def test_a_firm_without_discharge_gets_the_mean_points_of_its_class():
 def test_figures_of_cixi_news():
     # 545 000 and 276 000 万元 on 4 830.7 mu (docs/sources.md, 1.4)
     land = round(Decimal("4830.7") * 2000 / 3, 4)
-    for tax, per_mu in ((545_000, "112.8"), (276_000, "57.1")):
+    for tax, per_mu in ((545_000, "112.8"), (276_000, "57.1"), (1_205_000, "249.4")):
         one = firm(land=land, category="ABOVE", now={"tax": tax * WAN})
         value = result(cixi(), one).values["tax_per_mu"][0]
         assert f"{value:.3f}".startswith(per_mu)
@@ -710,6 +712,41 @@ def test_transition_may_be_a_floor():
     assert outcome.grade[0] == "C"
 
 
+# --- beside official results --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("official_score", "official_grade", "parts_at"),
+    [
+        # the computed score is 65: B by the cut, A by the upgrade
+        ("65.0", "A", None),
+        ("65.0", "B", "CX-U1"),
+        ("65.04", "B", "score"),
+        ("65", "C", "cut"),
+        (None, "B", "CX-U1"),
+        (None, "D", "cut"),
+        ("65.0", None, None),
+    ],
+)
+def test_where_computed_and_official_part(official_score, official_grade, parts_at):
+    one = firm(land=3000, now={"tax": Decimal("6.5") * Decimal("4.5") * WAN}, lists=[("listed",)])
+    said = pd.DataFrame(
+        [
+            (
+                "E-a",
+                None if official_score is None else Decimal(official_score),
+                official_grade,
+                "x",
+                None,
+            )
+        ],
+        columns=["unit_code", "official_score", "official_grade", "edition", "decided_grade"],
+    )
+    table = graded(result(cixi(), one), said)
+    assert table["computed_score"].iloc[0] == 65
+    assert table["parts_at"].iloc[0] == parts_at
+
+
 # --- dates of rules -----------------------------------------------------------------------------------
 
 
@@ -725,6 +762,29 @@ def test_rules_are_in_force_from_their_first_day_to_the_day_before_their_last():
         dates = {"valid_from": first, "valid_to": last}
         rules = cixi(**{f"upgrade.CX-U1.{k}": v for k, v in dates.items() if v is not None})
         assert (applied(result(rules, one), "CX-U1") is not None) is applies
+
+
+def test_a_rule_set_or_a_table_that_is_not_in_force_grades_nothing():
+    day = dt.date(YEAR + 1, 3, 1)
+    one = firm(now={"tax": 10**6})
+    event = SUPPLY | {"contract_on": dt.date(2024, 1, 1)}
+    for path, obstacle in (
+        ("valid_to", "rules_not_in_force"),
+        ("scoring.BELOW_GE3.valid_to", "rules_missing"),
+        ("grading.BELOW_GE3.valid_to", "rules_missing"),
+    ):
+        before, after = (result(cixi(**{path: d}), one) for d in (day + dt.timedelta(1), day))
+        assert before.grade[0] is not None
+        assert (after.grade[0], after.obstacle[0]) == (None, obstacle)
+    old = load_rules("cixi-4.0", changes={"valid_to": dt.date(2026, 6, 30)})
+    assert transition([event], [("a", "p")], rules=old) == {}
+
+
+def test_dates_where_they_have_no_effect_are_refused():
+    _, problems = check_tables(
+        read_tables("cixi-4.0") | {"adjust": {"valid_from": dt.date(2024, 1, 1)}}
+    )
+    assert [problem[:2] for problem in problems] == [("adjust", "rules.dates_misplaced")]
 
 
 # --- what must never happen ---------------------------------------------------------------------------
@@ -767,8 +827,9 @@ def test_more_tax_never_lowers_a_score(firms, more, data):
     rules = cixi()
     chosen = data.draw(st.integers(0, len(firms) - 1))
     # a mean of less than nothing is no benchmark: the others' tax is not negative together
-    others = sum(one["now"]["tax"] for one in firms) - firms[chosen]["now"]["tax"]
-    assume(others >= 0)
+    others = [one["now"]["tax"] for one in firms if one["category"] == "ABOVE"]
+    if firms[chosen]["category"] == "ABOVE":
+        assume(sum(others) >= firms[chosen]["now"]["tax"])
     before = result(rules, *firms)
     richer = [dict(one) for one in firms]
     richer[chosen]["now"] = firms[chosen]["now"] | {"tax": firms[chosen]["now"]["tax"] + more}
@@ -805,6 +866,38 @@ def test_the_order_of_enterprises_does_not_matter(firms, seed):
         }
 
     assert by_code(outcome) == by_code(other)
+
+
+@settings(max_examples=100, deadline=None)
+@given(firms=counties())
+def test_what_is_needed_is_enough_and_no_more(firms):
+    """The figure that is told gives the better grade by the same standards; a hundredth less does not."""
+    rules = cixi()
+    outcome = result(rules, *firms)
+    for place, one in enumerate(firms):
+        for needed in needed_for(outcome, place):
+            for figure in needed["figures"]:
+                for less, is_reached in ((Decimal(0), True), (Decimal("0.01"), False)):
+                    now = dict(one["now"])
+                    now[figure["figure"]] += Decimal(figure["more"]) - less
+                    other = read_facts(rules, evidence([one | {"now": now}]))
+                    score = grade_units(other, outcome.standards).score[0]
+                    assert (score + outcome.bonus[place] >= Decimal(needed["cut"])) is is_reached
+
+
+def test_what_is_needed_tells_the_conditions_that_do_not_hold():
+    one = firm(now={"tax": 1, "revenue": 40_000 * WAN, "tax_and_fees": 3_000 * WAN})
+    outcome = result(cixi(), one)
+    (to_c, to_b, to_a) = needed_for(outcome, 0)
+    assert [row["grade"] for row in (to_c, to_b, to_a)] == ["C", "B", "A"]
+    lacks = {row["rule"]: row["lacks"] for row in to_c["rules"]}
+    assert lacks["CX-U2"] == [
+        {"fact": "tax_and_fees", "sign": ">", "bound": "30000000", "has": "30000000"}
+    ]
+    assert lacks["CX-U1"] == [{"fact": "listed", "sign": "is", "bound": True, "has": False}]
+    assert len(lacks["CX-F2"][0]["any"]) == 9
+    assert {row["rule"] for row in to_b["rules"]} == {"CX-F1"}
+    assert to_a["rules"] == []
 
 
 @settings(max_examples=100, deadline=None)

@@ -786,6 +786,7 @@ def _figures(
             "年平均职工人数": np.round(5 + 12 * scale * noise[5], 0),
         }
     )
+    indicators = indicators.assign(**_discharges(land, enterprises, measured, scale))
     scored = measured[drawn.random(size) < 0.9]
     score = np.round(np.clip(drawn.normal(66, 14, len(scored)), 5, 99.9), 1)
     grade = np.array(["D", "C", "B", "A"])[np.searchsorted([40.0, 65.0, 85.0], score, side="right")]
@@ -796,6 +797,24 @@ def _figures(
         _recognitions(drawn, working),
         _accounts(drawn, enterprises, working),
     )
+
+
+def _discharges(
+    land: Land, enterprises: pd.DataFrame, measured: Ints, scale: Floats
+) -> dict[str, Floats]:
+    """Energy of the larger enterprises, and what nine in ten of these discharge; NaN for the others."""
+    drawn = stream(land.seed, "discharges")
+    size = len(measured)
+    noise = np.exp(drawn.normal(0, 0.4, (5, size)))
+    is_above = enterprises["is_above"].to_numpy()[measured]
+    reports = is_above & (drawn.random(size) < 0.9)
+    tonnes = {"化学需氧量": 0.02, "氨氮": 0.002, "二氧化硫": 0.008, "氮氧化物": 0.012}
+    table = {"综合能耗（吨标准煤）": np.where(is_above, np.round(80 * scale * noise[0], 2), np.nan)}
+    for number, (name, mean) in enumerate(tonnes.items(), start=1):
+        table[f"{name}（吨）"] = np.where(
+            reports, np.round(mean * scale * noise[number], 4), np.nan
+        )
+    return table
 
 
 def _recognitions(drawn: np.random.Generator, working: Ints) -> pd.DataFrame:

@@ -1,9 +1,9 @@
 """What must follow from the records that rules ask for.
 
-Worked out from the values that were planted, by nothing but the decision tables of docs/sources.md, 2.1 to
-2.3: a list counts where it holds on the last day of the data year, 近三年 is the data year and the two
-before, what is counted by months ends on the day that bears the same number, and a transition of the
-secondary market covers the data years that its twelve months touch.
+Worked out from the values that were planted, by nothing but the decision tables of docs/sources.md, CX: a
+list counts where it holds on the last day of the data year, 近三年 is the data year and the two before,
+what is counted by months ends on the day that bears the same number, and a transition of the secondary
+market covers the data years that its twelve months touch.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def rule_cases(state: State) -> pd.DataFrame:
 
     On nights those are left out that have closed, or whose land is no more what it was.
 
-    Shape:  the state of a day in; enterprise_code, rule (as in docs/sources.md, 2.1 to 2.3), applies,
+    Shape:  the state of a day in; enterprise_code, rule (as in docs/sources.md, CX), applies,
             amount (points; land that is deducted), note out, sorted. Of an enterprise in transition
             only the transitions are said, of one without such a record none.
     Units:  amount: points, or m2 (CX-T2, CX-T3d).
     CRS:    none (no geometry).
     Errors: none.
-    Source: docs/sources.md, 2.1 to 2.3.
+    Source: docs/sources.md, CX.
     """
     figures = state.indicators.set_index("enterprise")
     figures = figures.reindex(columns=[REVENUE, TAX_AND_FEES, INVESTMENT])

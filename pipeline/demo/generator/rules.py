@@ -1,7 +1,7 @@
 """Records that rules of evaluation ask for, with a case on either side of every bound.
 
 Each case is planted on one enterprise that has its land for itself, so that its figures and its area
-are those of one evaluation unit. The bounds are those of docs/sources.md, 2.1 to 2.3; what must follow
+are those of one evaluation unit. The bounds are those of docs/sources.md, CX; what must follow
 is worked out in ``rule_truth``.
 """
 
@@ -379,7 +379,7 @@ def plant_rules(land: Land, state: State) -> State:
     Units:  money in 万元, m2.
     CRS:    none (no geometry).
     Errors: none; in a small county some cases find no enterprise.
-    Source: docs/sources.md, 2.1 to 2.4.
+    Source: docs/sources.md, CX.
     """
     drawn = stream(land.seed, "rules")
     planted = _on_enterprises(drawn, state)

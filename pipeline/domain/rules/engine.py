@@ -56,6 +56,7 @@ STANDARD_COLUMNS: Final = ("kind", "scale", "name", "group_key", "value", "unit_
 _AREA_MISSING: Final = "area_missing"
 _FIGURE_MISSING: Final = "figure_missing"
 _NO_RULES: Final = "rules_missing"
+_NOT_IN_FORCE: Final = "rules_not_in_force"
 
 
 class Standards:
@@ -178,6 +179,8 @@ def set_standards(facts: Facts) -> Standards:
     rules = facts.rules
     scale = scale_of_units(rules, facts)
     standards = Standards({})
+    if not rules.is_in_force(facts.evidence.as_of):
+        return standards
     with exactly():
         for name, scoring in rules.scoring.items():
             members = scale == name
@@ -211,7 +214,9 @@ def _set_benchmark(
             value = rule.values.get(group, rule.value)
             if value is not None:
                 standards.rows["benchmark", name, indicator, group] = (value, 0)
-        return
+        wanted = [
+            one for one in wanted if ("benchmark", name, indicator, one) not in standards.rows
+        ]
     if rule.factor is None:
         return
     # of the categories named, else of all that are scored alike
@@ -222,7 +227,8 @@ def _set_benchmark(
     averaged &= known(values)
     upper, lower = parts_of(facts, facts.rules.indicator[indicator])
     for group in wanted:
-        chosen = averaged & (groups == group)
+        # where some industries have a value of their own, the others have the mean of all
+        chosen = averaged & ((groups == group) | bool(rule.values))
         count = int(chosen.sum())
         if not count:
             continue
@@ -297,9 +303,14 @@ def _scored(facts: Facts, standards: Standards, scale: Column) -> Outcome:
     outcome.score, outcome.obstacle = empty(size), empty(size)
     for name in rules.indicator:
         outcome.values[name] = indicator_values(facts, name)
+    day = facts.evidence.as_of
     for name, scoring in rules.scoring.items():
         members = scale == name
-        if members.any():
+        if not rules.is_in_force(day):
+            outcome.obstacle[members] = _NOT_IN_FORCE
+        elif not scoring.is_in_force(day):
+            outcome.obstacle[members] = _NO_RULES
+        elif members.any():
             _score_scale(outcome, name, scoring, members)
     outcome.bonus = filled(size, ZERO)
     _give_bonus(outcome)
@@ -444,7 +455,7 @@ def _give_bonus(outcome: Outcome) -> None:
     given: dict[str, Column] = {}
     for name, rule in rules.bonus.items():
         if not rule.is_open and rule.is_in_force(facts.evidence.as_of):
-            given[name] = _bonus_points(facts, rule)
+            given[name] = points_of_bonus(facts, rule)
     for name, rule in rules.bonus.items():
         for other in rule.not_with:
             if name in given and other in given:
@@ -464,8 +475,16 @@ def _give_bonus(outcome: Outcome) -> None:
         )
 
 
-def _bonus_points(facts: Facts, rule: BonusRule) -> Column:
-    applies = _applies(facts, rule) if rule.when or rule.categories else filled(facts.size, True)
+def points_of_bonus(facts: Facts, rule: BonusRule) -> Column:
+    """Points that a bonus gives to each unit, whether it has a score or not.
+
+    Shape:  facts of n units and one rule that is not open in; n values out, zero where it gives none.
+    Units:  points.
+    CRS:    none (no geometry).
+    Errors: KeyError on an unknown fact.
+    Source: docs/sources.md, CX-P1 to CX-P4.
+    """
+    applies = applies_to(facts, rule) if rule.when or rule.categories else filled(facts.size, True)
     points = filled(facts.size, ZERO)
     if rule.tiers:
         for tier in rule.tiers:
@@ -493,9 +512,10 @@ def _give_initial(outcome: Outcome) -> None:
     outcome.initial = empty(facts.size)
     for name, grading in rules.grading.items():
         members = (outcome.scale == name) & known(outcome.total)
-        if not members.any() or any(
+        is_complete = grading.is_in_force(facts.evidence.as_of) and not any(
             grade not in grading.cut or grading.cut[grade].is_open for grade in rules.grades[:-1]
-        ):
+        )
+        if not members.any() or not is_complete:
             outcome.obstacle[members] = _NO_RULES
             continue
         groups = facts.group(grading.within)
@@ -533,7 +553,7 @@ def _upgrade(outcome: Outcome) -> None:
     if rules.adjust.max_upgrade_steps == 0:
         return
     for name, rule in rules.upgrade.items():
-        applies = _applies(outcome.facts, rule) & known(outcome.grade)
+        applies = applies_to(outcome.facts, rule) & known(outcome.grade)
         best = grades.index(rule.best) if rule.best else 0
         at = np.flatnonzero(applies)
         place = _places(outcome, at)
@@ -548,7 +568,7 @@ def _floor(outcome: Outcome) -> None:
     """保档: not below the grade of each rule that applies."""
     for name, rule in outcome.rules.floor.items():
         least = outcome.rules.grades.index(rule.not_below)
-        at = np.flatnonzero(_applies(outcome.facts, rule) & known(outcome.grade))
+        at = np.flatnonzero(applies_to(outcome.facts, rule) & known(outcome.grade))
         _move(outcome, "floor", name, at, np.minimum(_places(outcome, at), least), _inputs(rule))
 
 
@@ -556,7 +576,7 @@ def _veto(outcome: Outcome) -> None:
     """一票否决: the grade of the rule, where it is worse."""
     for name, rule in outcome.rules.veto.items():
         least = outcome.rules.grades.index(rule.grade)
-        at = np.flatnonzero(_applies(outcome.facts, rule) & known(outcome.grade))
+        at = np.flatnonzero(applies_to(outcome.facts, rule) & known(outcome.grade))
         _move(outcome, "veto", name, at, np.maximum(_places(outcome, at), least), _inputs(rule))
 
 
@@ -587,8 +607,15 @@ def _move(
     outcome.trace.append(Applied(stage, rule, units, before, after, inputs))
 
 
-def _applies(facts: Facts, rule: Condition) -> Mask:
-    """Where a rule applies; nowhere while it, or a part of it, is left out."""
+def applies_to(facts: Facts, rule: Condition) -> Mask:
+    """Where a rule applies; nowhere while it, or a part of it, is left out, or is not in force.
+
+    Shape:  facts of n units and one rule in; n answers out.
+    Units:  none.
+    CRS:    none (no geometry).
+    Errors: KeyError on an unknown fact.
+    Source: docs/sources.md, CX.
+    """
     if (rule.is_open and (rule.when or not isinstance(rule, BonusRule))) or not rule.is_in_force(
         facts.evidence.as_of
     ):

@@ -53,9 +53,27 @@ def _dates(rules: RuleSet) -> Iterator[Problem]:
         *((f"scoring.{name}", scoring) for name, scoring in rules.scoring.items()),
         *((f"grading.{name}", grading) for name, grading in rules.grading.items()),
     ]
+    yield from _undated(rules)
     for path, rule in every:
         if _is_reversed(rule.valid_from, rule.valid_to):
             yield f"{path}.valid_to", "rules.dates_reversed", _days(rule)
+
+
+def _undated(rules: RuleSet) -> Iterator[Problem]:
+    """Dates where they would have no effect: a part of a table is in force with the table."""
+    parts: list[tuple[str, Sourced]] = []
+    for kind in ("category", "fact", "indicator", "reading"):
+        parts += [(f"{kind}.{name}", rule) for name, rule in getattr(rules, kind).items()]
+    for scale, scoring in rules.scoring.items():
+        for name, item in scoring.item.items():
+            path = f"scoring.{scale}.item.{name}"
+            parts += [(path, item), (f"{path}.benchmark", item.benchmark)]
+    for scale, grading in rules.grading.items():
+        parts += [(f"grading.{scale}.cut.{grade}", cut) for grade, cut in grading.cut.items()]
+    parts += [("transitions", rules.transitions), ("adjust", rules.adjust)]
+    for path, rule in parts:
+        if rule.valid_from is not None or rule.valid_to is not None:
+            yield path, "rules.dates_misplaced", {}
 
 
 def _is_reversed(first: dt.date | None, last: dt.date | None) -> bool:

@@ -455,6 +455,11 @@ class RuleSet(_Table):
     veto: dict[str, VetoRule] = Field(default_factory=dict, description="一票否决 vetoes")
     reading: dict[str, Reading] = Field(default_factory=dict, description="他解 other readings")
 
+    def is_in_force(self, day: dt.date) -> bool:
+        """Whether the rule set holds on a day; dates are half-open."""
+        begun = self.valid_from is None or self.valid_from <= day
+        return begun and (self.valid_to is None or day < self.valid_to)
+
     def fingerprint(self) -> str:
         """The whole rule set as canonical text: equal rule sets have equal texts."""
         return self.model_dump_json(exclude_defaults=True)
@@ -472,6 +477,12 @@ class RuleSet(_Table):
         for stage in ("transition", "upgrade", "floor", "bonus", "veto"):
             for name, rule in getattr(self, stage).items():
                 yield stage, name, rule
+
+    @property
+    def years_back(self) -> int:
+        """How many years before the data year its figures lie at most."""
+        back = (1 if one.kind == "growth" else one.years_back for one in self.fact.values())
+        return max(back, default=0)
 
     def papers(self) -> list[tuple[str, str]]:
         """What is left out, as paths, each with the paper that has it."""

@@ -72,7 +72,7 @@ def find_transitions(
         if rule.events
         else _of_recognitions(name, rule, firsts, data_year)
         for name, rule in rules.transition.items()
-        if not rule.is_open and rule.is_in_force(as_of)
+        if rules.is_in_force(as_of) and not rule.is_open and rule.is_in_force(as_of)
     ]
     columns = list(TRANSITION_COLUMNS)
     filled = [table for table in found if len(table)]

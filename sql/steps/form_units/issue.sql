@@ -1,5 +1,6 @@
--- Connected sets of undivided land that are too large to be formed without a person.
--- One row: one unit.
+-- Connected sets of undivided land that are too large to be formed without a person; transitions whose
+-- end an office gave beyond the bound of the rule, and new land that is on no parcel the enterprise uses.
+-- One row: one unit or transition.
 SELECT
   'form_units' AS step,
   'unit.too_large' AS rule,
@@ -13,3 +14,26 @@ FROM derived.unit AS u
 JOIN ops.scope AS s
   ON s.step = 'form_units' AND s.kind = 'component' AND s.key = u.component
 WHERE u.state_reason = 'too_large'
+UNION ALL
+SELECT
+  'form_units', 'transition.beyond_bound', 'warning', 'land_event', t.enterprise_code, t.rule || ' ' || t.event_no,
+  jsonb_build_object('enterprise', t.enterprise_code, 'rule', t.rule, 'event', t.event_no, 'bound', t.valid_to),
+  NULL
+FROM derived.transition AS t
+JOIN ops.scope AS s
+  ON s.step = 'form_units' AND s.kind = 'component' AND s.key = t.enterprise_code
+WHERE t.is_beyond_bound
+UNION ALL
+SELECT
+  'form_units', 'transition.parcel_unknown', 'warning', 'land_event', t.enterprise_code, t.rule || ' ' || t.event_no,
+  jsonb_build_object(
+    'enterprise', t.enterprise_code, 'rule', t.rule, 'event', t.event_no, 'parcel', coalesce(t.parcel_code, '–')),
+  t.land_area_m2
+FROM derived.transition AS t
+JOIN ops.scope AS s
+  ON s.step = 'form_units' AND s.kind = 'component' AND s.key = t.enterprise_code
+WHERE t.takes = 'land' AND t.is_in_force AND NOT EXISTS (
+  SELECT 1
+  FROM derived.unit_member AS m
+  WHERE m.enterprise_code = t.enterprise_code AND m.parcel_code = t.parcel_code
+)

@@ -8,7 +8,7 @@ SELECT
   v.kind,
   v.event_no,
   coalesce(s.successor_code, v.parcel_code) AS parcel_code,
-  v.land_area_m2,
+  round(v.land_area_m2, 4) AS land_area_m2,
   v.contract_on,
   v.delivered_on,
   v.occurred_on,
