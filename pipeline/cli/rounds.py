@@ -410,6 +410,23 @@ def round_issue(
     _tell_issued(done, as_json=as_json)
 
 
+# How many changes a terminal is told; all of them stand in 变更.xlsx.
+_MOST_CHANGES = 50
+
+
+def _change(one: dict[str, Any]) -> dict[str, object]:
+    """A change of list or grade in words."""
+    from pipeline.explain.page import word
+
+    def shown(name: str) -> object:
+        value = one[name]
+        if not value:
+            return "–"
+        return word("eval_category", value) if name.startswith("list_") else value
+
+    return {name: shown(name) for name in one}
+
+
 def _tell_issued(done: Issued, *, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(done), "files": [str(path) for path in done.files]})
@@ -424,7 +441,7 @@ def _tell_issued(done: Issued, *, as_json: bool) -> None:
         "units": len(done.changed_units),
     }
     say([("round.issued" if done.edition == 1 else "round.amended", params)])
-    say([("round.changed", one) for one in done.changes[:50]])
+    say([("round.changed", _change(one)) for one in done.changes[:_MOST_CHANGES]])
     if done.accepted:
         say([("round.accepted", {"count": len(done.accepted)})])
     _tell_files(done.files)

@@ -15,6 +15,7 @@ from pipeline.database import database_errors, driver_of
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.errors import CheckFailed, UsageError
 from pipeline.feeds.contracts import Contract
+from pipeline.messages import both
 from pipeline.outputs.round_lists import NO_GRADE, ListFile, write_changes, write_lists
 from pipeline.round.acts import Signed, enter_act, enterprise_of, locked, opened, published
 from pipeline.round.inputs import (
@@ -505,12 +506,17 @@ def _refuse_what_nobody_accepts(blockers: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _summary(blockers: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """What blocks, by kind, for programs and in words."""
     counts: dict[str, int] = {}
+    params: dict[str, dict[str, object]] = {}
     for one in blockers:
         counts[one["code"]] = counts.get(one["code"], 0) + one["count"]
+        params.setdefault(one["code"], dict(one["params"]))
+    words = {code: both(f"round.blocker.{code}", params[code]) for code in sorted(counts)}
     return {
         "kinds": len(counts),
-        "counts": "、".join(f"{code} {count}" for code, count in sorted(counts.items())),
+        "zh": "、".join(f"{zh} {counts[code]}" for code, (zh, _) in words.items()),
+        "en": ", ".join(f"{en} {counts[code]}" for code, (_, en) in words.items()),
         "blockers": dict(sorted(counts.items())),
     }
 

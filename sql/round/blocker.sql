@@ -41,7 +41,7 @@ objection AS (
 found AS (
   SELECT 'units_without_rules' AS code, u.township_code, u.unit_code AS key
   FROM unit AS u
-  WHERE u.eval_state = 'evaluated' AND u.obstacle = 'rules_missing' AND NOT u.is_said
+  WHERE u.eval_state = 'evaluated' AND u.obstacle IN ('rules_missing', 'rules_not_in_force') AND NOT u.is_said
   UNION ALL
   SELECT 'units_without_figures', u.township_code, u.unit_code
   FROM unit AS u
