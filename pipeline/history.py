@@ -169,6 +169,14 @@ def _go_back(connection: Connection, settings: Settings, moment: Moment) -> None
               FROM ops.act_seen AS s
               WHERE s.kind = 'evaluation_decision' AND s.act_id = e.decision_id AND s.run_id <= :run_id
             )
+            UNION
+            SELECT 'evaluation', CAST(r.evaluation_id AS text)
+            FROM core.evaluation AS r
+            WHERE NOT EXISTS (
+              SELECT 1
+              FROM ops.act_seen AS s
+              WHERE s.kind = 'evaluation' AND s.act_id = r.evaluation_id AND s.run_id <= :run_id
+            )
             """
         ),
         run,

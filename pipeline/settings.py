@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import tomllib
 from decimal import Decimal
@@ -189,6 +190,23 @@ class CoverageSettings(_Table):
     definition: Literal["COV_SPATIAL"]
 
 
+class RoundSettings(_Table):
+    """When a round is due, and what its lists hold."""
+
+    due: str
+    list_transition: bool
+
+    @field_validator("due")
+    @classmethod
+    def _month_and_day(cls, text: str) -> str:
+        try:
+            # a year that has a 29 February would let it pass in years that have none
+            dt.date.fromisoformat(f"2023-{text}")
+        except ValueError as error:
+            raise ValueError("must be month and day, such as 03-31") from error
+        return text
+
+
 class PolicySettings(_Table):
     """What grades lead to."""
 
@@ -240,6 +258,7 @@ class Settings(_Table):
     link: LinkSettings
     lineage: LineageSettings
     coverage: CoverageSettings
+    round: RoundSettings
     policy: PolicySettings
     gate: GateSettings
     limits: LimitSettings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from pipeline.cli import county, office, review, rules, runs, server, state
+from pipeline.cli import county, office, review, rounds, rules, runs, server, state
 
 app = typer.Typer(
     name="diqi",
@@ -38,3 +38,4 @@ app.add_typer(server.app, name="server")
 app.add_typer(office.app, name="office")
 app.add_typer(review.app, name="review")
 app.add_typer(rules.app, name="rules")
+app.add_typer(rounds.app, name="round")

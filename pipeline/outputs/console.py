@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import storable
+from pipeline.messages import both, shown
 from pipeline.outputs.report import mu, pct
 from pipeline.outputs.tables import read_codes
 
@@ -254,6 +255,44 @@ def show_rules(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         _Column("缺值", "missing", texts("missing")),
     ]
     _show(console, "评价规则 Rule sets", columns, [bool(row["problems"]) for row in rows])
+
+
+def show_blockers(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print what stands in the way of an issue, by office and township; what blocks is marked."""
+
+    def place(row: Mapping[str, Any]) -> str:
+        if row["office"] is not None:
+            return str(row["office"])
+        if row["township_code"] is None:
+            return ""
+        return " ".join(filter(None, (row["township_code"], row["township_name"]))) or "-"
+
+    def words(row: Mapping[str, Any]) -> str:
+        zh, en = both(f"round.blocker.{row['code']}", dict(row["params"]))
+        return f"{zh} {en}"
+
+    columns = [
+        _Column("事项", "what", [words(row) for row in rows], is_number=False, least=30),
+        _Column("单位或镇街", "where", [place(row) for row in rows], is_number=False),
+        _Column("数量", "count", [str(row["count"]) for row in rows]),
+        _Column(
+            "发布",
+            "issue",
+            [
+                "不可发布" if row["is_never_accepted"] else "须处理" if row["blocks"] else "提示"
+                for row in rows
+            ],
+            is_number=False,
+        ),
+        _Column(
+            "例",
+            "example",
+            [str(shown(str(row["params"].get("example", "")), 40)) for row in rows],
+            is_number=False,
+            rank=1,
+        ),
+    ]
+    _show(console, "发布前事项 Before the issue", columns, [bool(row["blocks"]) for row in rows])
 
 
 def show_grades(console: Console, rules: Mapping[str, Any] | None) -> None:

@@ -624,6 +624,7 @@ STEPS: tuple[Step, ...] = (
             "ops.delivery",
             "ops.issue",
             "core.decision",
+            "core.current_issued_unit",
             "core.area",
             "core.enterprise",
             "core.parcel",

@@ -49,7 +49,7 @@ SELECT
   CAST(round(u.eval_area_m2 * 3 / 2000, 4) AS double precision) AS eval_area_mu,
   CAST(g.score AS double precision) AS score,
   g.grade,
-  CAST(NULL AS text) AS issued_grade,
+  i.grade AS issued_grade,
   p.township_code,
   p.geom
 FROM args
@@ -57,3 +57,4 @@ CROSS JOIN unit AS u
 JOIN named AS n ON n.unit_code = u.unit_code
 JOIN place AS p ON p.unit_code = u.unit_code
 LEFT JOIN derived.grade AS g ON g.year = args.year AND g.unit_code = u.unit_code
+LEFT JOIN core.current_issued_unit AS i ON i.year = args.year AND i.unit_code = u.unit_code

@@ -229,6 +229,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA layers TO diqi_viewer, diqi_reviewer;
 GRANT SELECT ON public.layer_styles TO diqi_viewer, diqi_reviewer;
 GRANT USAGE ON SCHEMA core TO diqi_reviewer;
 GRANT SELECT, INSERT ON core.decision, core.correction, core.correction_answer, core.verification TO diqi_reviewer;
+GRANT SELECT, INSERT ON core.evaluation_decision, core.round_act TO diqi_reviewer;
+GRANT SELECT ON core.evaluation, core.issued_unit, core.issued_member, core.issued_link, core.issued_standard
+TO diqi_reviewer;
 -- QGIS asks the sequence of a key before it inserts.
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA core TO diqi_reviewer;
 GRANT USAGE ON SCHEMA raw, ops TO diqi_loader;

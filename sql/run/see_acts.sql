@@ -7,4 +7,6 @@ UNION ALL
 SELECT 'decision', d.decision_id, CAST(:run_id AS integer) FROM core.decision AS d
 UNION ALL
 SELECT 'evaluation_decision', e.decision_id, CAST(:run_id AS integer) FROM core.evaluation_decision AS e
+UNION ALL
+SELECT 'evaluation', r.evaluation_id, CAST(:run_id AS integer) FROM core.evaluation AS r
 ON CONFLICT DO NOTHING

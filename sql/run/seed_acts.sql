@@ -27,3 +27,9 @@ FROM core.evaluation_decision AS e
 WHERE NOT EXISTS (
   SELECT 1 FROM ops.act_seen AS s WHERE s.kind = 'evaluation_decision' AND s.act_id = e.decision_id
 )
+UNION
+SELECT 'evaluation', CAST(r.evaluation_id AS text)
+FROM core.evaluation AS r
+WHERE NOT EXISTS (
+  SELECT 1 FROM ops.act_seen AS s WHERE s.kind = 'evaluation' AND s.act_id = r.evaluation_id
+)

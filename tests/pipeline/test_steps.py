@@ -125,6 +125,7 @@ def test_steps_read_only_what_earlier_steps_wrote() -> None:
                     "core.decision",
                     "core.current_decision",
                     "core.current_evaluation_decision",
+                    "core.current_issued_unit",
                 }
             ), f"{step.name} reads {table} before it is written"
         written |= own

@@ -73,3 +73,35 @@ def test_reviewer_decides_and_cannot_take_back(as_role: Callable[[str], Connecti
     assert refused(reviewer, "UPDATE layers.review_queue SET question = ''")
     owner = as_role("diqi_owner")
     assert refused(owner, "UPDATE core.decision SET reason = 'other'")
+
+
+def test_reviewer_acts_in_a_round_and_issues_nothing(as_role: Callable[[str], Connection]) -> None:
+    reviewer = as_role("diqi_reviewer")
+    author, entered = reviewer.execute(
+        text(
+            "INSERT INTO core.round_act (year, kind, enterprise_code, reason, author, as_of, entered_at) "
+            f"VALUES (2025, 'confirm', '{official_code('E01')}', 'by telephone', ' ', '2026-03-01', '2001-01-01') "
+            "RETURNING author, entered_at"
+        )
+    ).one()
+    assert author.strip()
+    assert entered.year > 2001
+    reviewer.execute(
+        text(
+            "INSERT INTO core.evaluation_decision (year, enterprise_code, kind, value, reason, author) "
+            f"VALUES (2025, '{official_code('E01')}', 'grade', 'B', 'meeting', 'clerk')"
+        )
+    )
+    reviewer.commit()
+    for query in (
+        "DELETE FROM core.round_act",
+        "UPDATE core.evaluation_decision SET value = 'A'",
+        "INSERT INTO core.issued_standard VALUES (2025, 1, 'cut', 'x', 'A', '', 1, 1)",
+        "DELETE FROM core.evaluation",
+    ):
+        reviewer.execute(text("SET ROLE diqi_reviewer"))
+        assert refused(reviewer, query), query
+    reviewer.execute(text("SET ROLE diqi_reviewer"))
+    assert reviewer.execute(text("SELECT count(*) FROM core.issued_unit")).scalar_one() == 0
+    owner = as_role("diqi_owner")
+    assert refused(owner, "UPDATE core.round_act SET reason = 'other'")

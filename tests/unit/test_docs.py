@@ -20,7 +20,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(
     r"(?:^|[|;&(] ?)(?:\.venv/bin/)?diqi ([a-z-]+(?: [^|;&)\n#`>]*)?)", re.MULTILINE
 )
-GROUPS = {"server", "office", "review", "rules"}
+GROUPS = {"server", "office", "review", "round", "rules"}
 OPTION = re.compile(r"(?<!\S)--?[a-z][a-z-]*")
 
 

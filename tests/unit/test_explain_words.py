@@ -23,6 +23,10 @@ CHECKED = {
     ("core.decision", "kind"): "decision_kind",
     ("core.decision", "role"): "role",
     ("core.evaluation_decision", "kind"): "evaluation_decision_kind",
+    # told by diqi round, in words of its own
+    ("core.issued_member", "list"): None,
+    ("core.issued_unit", "grade_source"): "grade_source",
+    ("core.round_act", "kind"): None,
     # explain shows the enterprise alone
     ("core.footprint_lineage", "kind"): None,
     ("core.parcel_lineage", "kind"): "lineage_kind",

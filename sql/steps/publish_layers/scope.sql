@@ -82,6 +82,13 @@ UNION
 SELECT 'component', m.component
 FROM member AS m
 UNION
+-- An issue changes nothing but the issued grade.
+SELECT 'component', u.component
+FROM derived.unit AS u
+LEFT JOIN core.current_issued_unit AS i ON i.year = u.year AND i.unit_code = u.unit_code
+LEFT JOIN layers.evaluation_unit AS l ON l.unit_code = u.unit_code
+WHERE i.grade IS DISTINCT FROM l.issued_grade AND EXISTS (SELECT 1 FROM dirty AS d WHERE d.kind = 'evaluation')
+UNION
 SELECT 'component', m.component
 FROM parcel AS p
 JOIN derived.unit_member AS m ON m.parcel_code = p.key

@@ -1,0 +1,1 @@
+"""An evaluation round: from collecting the data to the issued result and its corrections."""
