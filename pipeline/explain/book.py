@@ -62,6 +62,7 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
         "township_coverage",
         "grade",
         "policy_electricity",
+        "policy_use",
     ),
     "layers": (
         "publication",

@@ -52,6 +52,14 @@ def render_rules(page: Page, stories: list[Story]) -> None:
         for row in story["decisions"]:
             kind = word("evaluation_decision_kind", row["kind"])
             page.line(f"{kind}: {row['value']} · {say('explain.decision', **row)}", 2)
+        for row in story["uses"]:
+            rate = "" if row["rate"] is None else f" · {_number(row['rate'])}"
+            because = "" if row["because"] is None else f" ({row['because']})"
+            state = word("use_state", row["state"])
+            page.line(
+                f"{row['rule']} {row['title_zh']} {row['title_en']}: {state}{because}{rate}", 2
+            )
+            _paper(page, row)
         for row in story["needed"]:
             _needed(page, row, story)
 

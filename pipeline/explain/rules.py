@@ -43,6 +43,7 @@ def by_rules(book: Book, unit_code: str) -> Story | None:
         "title_en": rules.title_en,
         "transitions": transitions,
         "decisions": _decisions(book, unit_code),
+        "uses": _uses(book, rules, unit_code),
     }
     if evidence.units.empty:
         return {**head, "values": [], "trace": [], "needed": [], "papers": []}
@@ -168,6 +169,26 @@ def _transitions(book: Book, rules: RuleSet, unit_code: str) -> list[Story]:
             }
         )
     return told
+
+
+def _uses(book: Book, rules: RuleSet, unit_code: str) -> list[Story]:
+    """What the grade that is shown leads to, with the sentences of the rules."""
+    use = book.table("derived.policy_use")
+    rows = book.rows(
+        select(*book.columns("derived.policy_use", "year", "unit_code"))
+        .where(use.c.year == book.publication["data_year"], use.c.unit_code == unit_code)
+        .order_by(use.c.rule)
+    )
+    return [
+        {
+            **row,
+            **{
+                name: getattr(rules.use[row["rule"]], name)
+                for name in ("title_zh", "title_en", "source", "sentence", "paper")
+            },
+        }
+        for row in rows
+    ]
 
 
 def _decisions(book: Book, unit_code: str) -> list[Story]:

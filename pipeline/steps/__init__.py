@@ -14,6 +14,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from pipeline.steps import (
+    apply_policies,
     check_topology,
     form_units,
     grade_units,
@@ -608,15 +609,38 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "apply_policies",
-        reads=("core.account", "derived.unit_member", "derived.grade"),
+        reads=(
+            "core.account",
+            "core.score",
+            "core.policy_return",
+            "core.recognition",
+            "derived.unit",
+            "derived.unit_member",
+            "derived.unit_value",
+            "derived.grade",
+        ),
         outputs=(
+            Output(
+                "derived.policy_use",
+                key=("year", "unit_code", "rule"),
+                rows=apply_policies.policy_use_rows,
+            ),
             Output(
                 "derived.policy_electricity",
                 key=("enterprise_code", "account_no"),
                 marks={"enterprise": ("enterprise_code",)},
             ),
         ),
-        settings={"electricity_grades": "policy.electricity_grades"},
+        settings={"electricity_grades": "policy.electricity_grades", "rules": "rules_text"},
+        code=(
+            "pipeline.steps.apply_policies",
+            "pipeline.domain.rules.uses",
+            "pipeline.domain.rules.facts",
+        ),
+        files=tuple(
+            ("sql", "steps", "apply_policies", f"{name}.sql")
+            for name in ("shown_grade", "evidence_return")
+        ),
     ),
     Step(
         "publish_layers",

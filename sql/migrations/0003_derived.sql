@@ -504,12 +504,25 @@ CREATE TABLE derived.reading (
 );
 COMMENT ON TABLE derived.reading IS 'How many computed grades another reading of the papers would change';
 
+CREATE TABLE derived.policy_use (
+  year integer NOT NULL,
+  unit_code text COLLATE "C" NOT NULL,
+  rule text COLLATE "C" NOT NULL,
+  effect text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL CHECK (state IN ('applies', 'suspended', 'undecided')),
+  rate numeric,
+  because text COLLATE "C",
+  PRIMARY KEY (year, unit_code, rule)
+);
+COMMENT ON TABLE derived.policy_use IS '结果应用: what the rule set makes of each grade that is shown; suspended: because of another rule';
+
 CREATE TABLE derived.policy_electricity (
   enterprise_code text COLLATE "C" NOT NULL,
   account_no text COLLATE "C" NOT NULL,
   unit_code text COLLATE "C" NOT NULL,
   grade text COLLATE "C" NOT NULL,
   match_state text NOT NULL CHECK (match_state IN ('matched', 'no_account')),
+  is_suspended boolean NOT NULL,
   PRIMARY KEY (enterprise_code, account_no)
 );
 COMMENT ON TABLE derived.policy_electricity IS 'D-grade enterprises with their electricity accounts; no_account: none is known';

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
@@ -17,6 +19,7 @@ from pipeline.domain.rules.engine import Outcome, Standards, evaluate, grade_uni
 from pipeline.domain.rules.facts import (
     FIGURE_COLUMNS,
     RECOGNITION_COLUMNS,
+    RETURN_COLUMNS,
     TALENT_COLUMNS,
     UNIT_COLUMNS,
     Evidence,
@@ -25,6 +28,7 @@ from pipeline.domain.rules.facts import (
 from pipeline.domain.rules.needed import needed_for
 from pipeline.domain.rules.schema import RuleSet
 from pipeline.domain.rules.transitions import EVENT_COLUMNS, find_transitions
+from pipeline.domain.rules.uses import find_uses
 from pipeline.rulebook import check_tables, load_rules, read_tables
 from pipeline.steps.grade_units import graded
 
@@ -755,6 +759,72 @@ def test_where_computed_and_official_part(official_score, official_grade, parts_
     table = graded(result(cixi(), one), said)
     assert table["computed_score"].iloc[0] == 65
     assert table["parts_at"].iloc[0] == parts_at
+
+
+# --- what grades lead to ----------------------------------------------------------------------------
+
+
+def uses(
+    one: Mapping[str, Any],
+    grade: str | None,
+    past: str | None = None,
+    *,
+    charged: int | None = None,
+    ruleset: str = "cixi-4.0",
+) -> dict[str, tuple[Any, Any]]:
+    """State and rate by rule, of one unit with a grade."""
+    known = evidence([one])
+    if charged is not None:
+        row = ("E-a", "a", "electricity", charged, Decimal(1000), "r")
+        known = replace(known, returns=pd.DataFrame([row], columns=list(RETURN_COLUMNS)))
+    facts = read_facts(load_rules(ruleset), known)
+    table = find_uses(facts, np.array([grade], dtype=object), np.array([past], dtype=object))
+    return {row["rule"]: (row["state"], row["rate"]) for row in table.to_dict("records")}
+
+
+PER_MU = Decimal("4.5") * WAN
+
+
+@pytest.mark.parametrize(
+    ("grade", "tax", "expected"),
+    [
+        ("A", 1, {}),
+        ("B", 1, {}),
+        ("C", 1, {"CX-G1": ("applies", Decimal("0.5"))}),
+        ("D", 2 * PER_MU - Decimal("0.01"), {"CX-E1": ("applies", None), "CX-G2": ("applies", 0)}),
+        ("D", 2 * PER_MU, {"CX-E1": ("suspended", None), "CX-G2": ("applies", 0)}),
+        ("D", None, {"CX-E1": ("applies", None), "CX-G2": ("applies", 0)}),
+        (None, 1, {}),
+    ],
+)
+def test_what_a_grade_leads_to(grade, tax, expected):
+    now = {} if tax is None else {"tax": tax}
+    assert uses(firm(land=3000, now={"revenue": 1} | now), grade) == expected
+
+
+@pytest.mark.parametrize(
+    ("grade", "past", "charged", "is_due"),
+    [
+        ("C", "D", YEAR, True),
+        ("A", "D", YEAR, True),
+        ("D", "D", YEAR, False),
+        ("C", "D", YEAR - 1, False),
+        ("C", "D", None, False),
+        ("C", None, YEAR, False),
+        ("C", "C", YEAR, False),
+    ],
+)
+def test_a_refund_is_due_where_the_grade_rises_and_its_rate_waits(grade, past, charged, is_due):
+    found = uses(firm(now={"tax": 1}), grade, past, charged=charged)
+    assert found.get("CX-E3") == (("undecided", None) if is_due else None)
+
+
+def test_fenghua_lists_and_may_leave_off():
+    plain = uses(firm(now={"tax": 1}), "D", ruleset="fenghua-3.0")
+    assert plain == {"FH-6": ("applies", None), "FH-8": ("undecided", None)}
+    giant = uses(firm(now={"tax": 1}, lists=[("little_giant",)]), "D", ruleset="fenghua-3.0")
+    assert giant == plain | {"FH-9": ("applies", None)}
+    assert uses(firm(now={"tax": 1}), "C", ruleset="fenghua-3.0") == {}
 
 
 # --- dates of rules -----------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ TALENT_COLUMNS: Final = (
     "selected_on",
     "record_key",
 )
+RETURN_COLUMNS: Final = ("unit_code", "enterprise_code", "policy", "year", "amount", "record_key")
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class Evidence:
     """What is known of the units of one data year.
 
     ``units``: UNIT_COLUMNS, one row each. ``figures``: FIGURE_COLUMNS, sums over the members.
-    ``recognitions``, ``talents``: RECOGNITION_COLUMNS and TALENT_COLUMNS, one row per record of a
-    member. Money in yuan, land in m2, as exact decimals; dates half-open.
+    ``recognitions``, ``talents``, ``returns``: RECOGNITION_COLUMNS, TALENT_COLUMNS and RETURN_COLUMNS, one
+    row per record of a member; what policies did is asked for by the uses of grades alone. Money in yuan, land in m2, as exact decimals; dates half-open.
     """
 
     data_year: int
@@ -77,6 +78,9 @@ class Evidence:
     figures: pd.DataFrame
     recognitions: pd.DataFrame
     talents: pd.DataFrame
+    returns: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(RETURN_COLUMNS))
+    )
 
 
 @dataclass
@@ -207,6 +211,13 @@ def _fact(rule: FactRule, evidence: Evidence, place: pd.Index[Any]) -> Column:
         has = np.zeros(len(place), dtype=bool)
         has[_rows(place, chosen["unit_code"])] = True
         return has.astype(object)
+    if rule.kind == "policy":
+        table = evidence.returns
+        year = evidence.data_year - rule.years_back
+        chosen = table[(table["policy"] == rule.policy) & (table["year"] == year)]
+        was = np.zeros(len(place), dtype=bool)
+        was[_rows(place, chosen["unit_code"])] = True
+        return was.astype(object)
     persons = selected_persons(evidence, rule.programmes, rule.levels, rule.years)
     counted = persons.drop_duplicates(["unit_code", "person_no"])["unit_code"].value_counts()
     return np.array([Decimal(int(n)) for n in counted.reindex(place, fill_value=0)], dtype=object)

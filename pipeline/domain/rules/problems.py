@@ -19,6 +19,7 @@ from pipeline.domain.rules.schema import (
     GradingRule,
     RuleSet,
     Sourced,
+    UseRule,
 )
 
 # A mistake: where it is, a code of config/messages/rules.*.toml, and what the message names.
@@ -261,10 +262,21 @@ def _rules(rules: RuleSet) -> Iterator[Problem]:
                     yield f"{path}.categories", "rules.unknown_category", _of(category, CATEGORIES)
         if isinstance(rule, BonusRule):
             yield from _bonus(rules, path, rule)
+        if isinstance(rule, UseRule):
+            yield from _use(rules, path, rule)
         for field in ("best", "not_below", "grade"):
             grade = getattr(rule, field, "")
             if grade and grade not in rules.grades:
                 yield f"{path}.{field}", "rules.unknown_grade", _of(grade, rules.grades)
+
+
+def _use(rules: RuleSet, path: str, rule: UseRule) -> Iterator[Problem]:
+    for grade in rule.grades:
+        if grade not in rules.grades:
+            yield f"{path}.grades", "rules.unknown_grade", _of(grade, rules.grades)
+    for other in rule.suspends:
+        if other not in rules.use:
+            yield f"{path}.suspends", "rules.unknown_rule", _of(other, rules.use)
 
 
 def _bonus(rules: RuleSet, path: str, rule: BonusRule) -> Iterator[Problem]:
@@ -324,7 +336,9 @@ def _bounds(rules: RuleSet, path: str, bounds: Iterable[Bound]) -> Iterator[Prob
 
 def _is_yes_or_no(rules: RuleSet, fact: str) -> bool:
     rule = rules.fact.get(fact)
-    return fact in {"is_above", "in_transition"} if rule is None else rule.kind == "recognition"
+    if rule is None:
+        return fact in {"is_above", "in_transition"}
+    return rule.kind in {"recognition", "policy"}
 
 
 def _general(rules: RuleSet) -> Iterator[Problem]:

@@ -83,8 +83,9 @@ class Sourced(_Table):
 class FactRule(Sourced):
     """A fact of a unit that conditions and indicators speak of."""
 
-    kind: Literal["figure", "growth", "recognition", "persons", "indicator"] = Field(
-        description="figure 指标值; growth 同比增长; recognition 认定; persons 人数; indicator 计算指标"
+    kind: Literal["figure", "growth", "recognition", "persons", "indicator", "policy"] = Field(
+        description="figure 指标值; growth 同比增长; recognition 认定; persons 人数; indicator 计算指标; "
+        "policy 已执行的政策"
     )
     figure: str = Field("", description="指标代码 code of a figure of the feed `indicator`")
     unit: str = Field("", description="单位 unit in which the figure is stored")
@@ -96,6 +97,7 @@ class FactRule(Sourced):
     programmes: tuple[str, ...] = Field((), description="工程 programmes of the feed `talent`")
     years: int = Field(1, ge=1, le=20, description="年数 how many years count, the data year last")
     indicator: str = Field("", description="计算指标 an indicator of this rule set")
+    policy: str = Field("", description="政策 a policy of the feed `policy_return`")
 
     @model_validator(mode="after")
     def _says_what(self) -> FactRule:
@@ -105,6 +107,7 @@ class FactRule(Sourced):
             "recognition": "recognitions",
             "persons": "programmes",
             "indicator": "indicator",
+            "policy": "policy",
         }[self.kind]
         if not getattr(self, needed):
             raise _refuse("rules.fact_needs", kind=self.kind, needed=needed)
@@ -296,6 +299,26 @@ class VetoRule(Condition):
     grade: Grade = Field(description="定为 the grade")
 
 
+class UseRule(Condition):
+    """结果应用: what a grade leads to."""
+
+    grades: tuple[str, ...] = Field((), description="档次 grades; none: any")
+    is_risen: bool = Field(
+        False, description="档次提升 only where the grade is better than that of the year before"
+    )
+    effect: str = Field(min_length=1, description="作用 what follows, as a word")
+    rate: Decimal | None = Field(None, description="幅度 how much, where a paper says it")
+    needs_rate: bool = Field(False, description="须有幅度 without a rate it waits for a decision")
+    suspends: tuple[str, ...] = Field(
+        (), description="暂停 uses that it suspends instead of one itself"
+    )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a bound or the rate is left out."""
+        return any(bound.is_open for bound in self.when) or (self.needs_rate and self.rate is None)
+
+
 class PersonPoints(_Table):
     """Points for each person, who counts once at the highest."""
 
@@ -453,6 +476,7 @@ class RuleSet(_Table):
     floor: dict[str, FloorRule] = Field(default_factory=dict, description="保档 floors")
     bonus: dict[str, BonusRule] = Field(default_factory=dict, description="加分 bonus points")
     veto: dict[str, VetoRule] = Field(default_factory=dict, description="一票否决 vetoes")
+    use: dict[str, UseRule] = Field(default_factory=dict, description="结果应用 uses of grades")
     reading: dict[str, Reading] = Field(default_factory=dict, description="他解 other readings")
 
     def is_in_force(self, day: dt.date) -> bool:
@@ -474,7 +498,7 @@ class RuleSet(_Table):
 
     def rules(self) -> Iterator[tuple[str, str, Sourced]]:
         """Every rule with its stage and id."""
-        for stage in ("transition", "upgrade", "floor", "bonus", "veto"):
+        for stage in ("transition", "upgrade", "floor", "bonus", "veto", "use"):
             for name, rule in getattr(self, stage).items():
                 yield stage, name, rule
 

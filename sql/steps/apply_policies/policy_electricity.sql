@@ -4,7 +4,7 @@ WITH args AS (
   SELECT CAST(:data_year AS integer) AS year, CAST(:electricity_grades AS text[]) AS grades
 ),
 member AS (
-  SELECT DISTINCT m.enterprise_code, g.unit_code, g.grade
+  SELECT DISTINCT g.year, m.enterprise_code, g.unit_code, g.grade
   FROM args
   JOIN derived.grade AS g ON g.year = args.year AND g.grade = ANY (args.grades)
   JOIN derived.unit_member AS m ON m.year = g.year AND m.unit_code = g.unit_code
@@ -15,6 +15,11 @@ SELECT
   coalesce(a.account_no, '') AS account_no,
   m.unit_code,
   m.grade,
-  CASE WHEN a.account_no IS NULL THEN 'no_account' ELSE 'matched' END AS match_state
+  CASE WHEN a.account_no IS NULL THEN 'no_account' ELSE 'matched' END AS match_state,
+  EXISTS (
+    SELECT 1
+    FROM derived.policy_use AS u
+    WHERE u.year = m.year AND u.unit_code = m.unit_code AND u.effect = 'electricity_levy' AND u.state = 'suspended'
+  ) AS is_suspended
 FROM member AS m
 LEFT JOIN core.account AS a ON a.enterprise_code = m.enterprise_code AND a.to_run IS NULL
