@@ -460,6 +460,9 @@
           <Option type="Map">
             <Option type="List" name="map">
               <Option type="Map">
+                <Option type="QString" name="本类企业不列入评价" value="category_not_evaluated"/>
+              </Option>
+              <Option type="Map">
                 <Option type="QString" name="有正式评价结果" value="official_score"/>
               </Option>
               <Option type="Map">
@@ -542,6 +545,125 @@
         </config>
       </editWidget>
     </field>
+    <field name="grade_source" configurationFlags="None">
+      <editWidget type="ValueMap">
+        <config>
+          <Option type="Map">
+            <Option type="List" name="map">
+              <Option type="Map">
+                <Option type="QString" name="人工调档" value="decision"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="正式评价结果" value="official"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="按规则计算" value="computed"/>
+              </Option>
+            </Option>
+          </Option>
+        </config>
+      </editWidget>
+    </field>
+    <field name="initial_grade" configurationFlags="None">
+      <editWidget type="ValueMap">
+        <config>
+          <Option type="Map">
+            <Option type="List" name="map">
+              <Option type="Map">
+                <Option type="QString" name="A档" value="A"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="B档" value="B"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="C档" value="C"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="D档" value="D"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="多档" value="mixed"/>
+              </Option>
+            </Option>
+          </Option>
+        </config>
+      </editWidget>
+    </field>
+    <field name="adjusted_grade" configurationFlags="None">
+      <editWidget type="ValueMap">
+        <config>
+          <Option type="Map">
+            <Option type="List" name="map">
+              <Option type="Map">
+                <Option type="QString" name="A档" value="A"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="B档" value="B"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="C档" value="C"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="D档" value="D"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="多档" value="mixed"/>
+              </Option>
+            </Option>
+          </Option>
+        </config>
+      </editWidget>
+    </field>
+    <field name="official_grade" configurationFlags="None">
+      <editWidget type="ValueMap">
+        <config>
+          <Option type="Map">
+            <Option type="List" name="map">
+              <Option type="Map">
+                <Option type="QString" name="A档" value="A"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="B档" value="B"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="C档" value="C"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="D档" value="D"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="多档" value="mixed"/>
+              </Option>
+            </Option>
+          </Option>
+        </config>
+      </editWidget>
+    </field>
+    <field name="decided_grade" configurationFlags="None">
+      <editWidget type="ValueMap">
+        <config>
+          <Option type="Map">
+            <Option type="List" name="map">
+              <Option type="Map">
+                <Option type="QString" name="A档" value="A"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="B档" value="B"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="C档" value="C"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="D档" value="D"/>
+              </Option>
+              <Option type="Map">
+                <Option type="QString" name="多档" value="mixed"/>
+              </Option>
+            </Option>
+          </Option>
+        </config>
+      </editWidget>
+    </field>
     <field name="issued_grade" configurationFlags="None">
       <editWidget type="ValueMap">
         <config>
@@ -591,8 +713,13 @@
     <alias name="评价面积（亩）" field="eval_area_mu" index="12"/>
     <alias name="得分" field="score" index="13"/>
     <alias name="档次" field="grade" index="14"/>
-    <alias name="正式公布档次" field="issued_grade" index="15"/>
-    <alias name="镇街代码" field="township_code" index="16"/>
+    <alias name="档次来自" field="grade_source" index="15"/>
+    <alias name="初评等级" field="initial_grade" index="16"/>
+    <alias name="调档后等级" field="adjusted_grade" index="17"/>
+    <alias name="正式等级" field="official_grade" index="18"/>
+    <alias name="人工调档" field="decided_grade" index="19"/>
+    <alias name="正式公布档次" field="issued_grade" index="20"/>
+    <alias name="镇街代码" field="township_code" index="21"/>
   </aliases>
   <defaults>
     <default expression="" field="fid" applyOnUpdate="0"/>
@@ -610,6 +737,11 @@
     <default expression="" field="eval_area_mu" applyOnUpdate="0"/>
     <default expression="" field="score" applyOnUpdate="0"/>
     <default expression="" field="grade" applyOnUpdate="0"/>
+    <default expression="" field="grade_source" applyOnUpdate="0"/>
+    <default expression="" field="initial_grade" applyOnUpdate="0"/>
+    <default expression="" field="adjusted_grade" applyOnUpdate="0"/>
+    <default expression="" field="official_grade" applyOnUpdate="0"/>
+    <default expression="" field="decided_grade" applyOnUpdate="0"/>
     <default expression="" field="issued_grade" applyOnUpdate="0"/>
     <default expression="" field="township_code" applyOnUpdate="0"/>
   </defaults>
@@ -629,6 +761,11 @@
     <constraint unique_strength="0" exp_strength="0" field="eval_area_mu" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="score" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="grade" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="grade_source" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="initial_grade" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="adjusted_grade" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="official_grade" notnull_strength="0" constraints="0"/>
+    <constraint unique_strength="0" exp_strength="0" field="decided_grade" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="issued_grade" notnull_strength="0" constraints="0"/>
     <constraint unique_strength="0" exp_strength="0" field="township_code" notnull_strength="0" constraints="0"/>
   </constraints>
@@ -648,6 +785,11 @@
     <constraint desc="" field="eval_area_mu" exp=""/>
     <constraint desc="" field="score" exp=""/>
     <constraint desc="" field="grade" exp=""/>
+    <constraint desc="" field="grade_source" exp=""/>
+    <constraint desc="" field="initial_grade" exp=""/>
+    <constraint desc="" field="adjusted_grade" exp=""/>
+    <constraint desc="" field="official_grade" exp=""/>
+    <constraint desc="" field="decided_grade" exp=""/>
     <constraint desc="" field="issued_grade" exp=""/>
     <constraint desc="" field="township_code" exp=""/>
   </constraintExpressions>
@@ -673,6 +815,6 @@
   <dataDefinedFieldProperties/>
   <widgets/>
   <previewExpression>"name"</previewExpression>
-  <mapTip>&lt;b>[% @layer_name %]&lt;/b>&lt;table>&lt;tr>&lt;td>评价单元代码&lt;/td>&lt;td>[% represent_value("unit_code") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>连通组&lt;/td>&lt;td>[% represent_value("component") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>单元名称&lt;/td>&lt;td>[% represent_value("name") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价方式&lt;/td>&lt;td>[% represent_value("kind") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价方式依据&lt;/td>&lt;td>[% represent_value("kind_reason") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价类别&lt;/td>&lt;td>[% represent_value("eval_category") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价状态&lt;/td>&lt;td>[% represent_value("eval_state") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价状态依据&lt;/td>&lt;td>[% represent_value("state_reason") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>企业数&lt;/td>&lt;td>[% represent_value("member_count") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>宗地数&lt;/td>&lt;td>[% represent_value("parcel_count") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价面积（平方米）&lt;/td>&lt;td>[% represent_value("eval_area_m2") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价面积（亩）&lt;/td>&lt;td>[% represent_value("eval_area_mu") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>得分&lt;/td>&lt;td>[% represent_value("score") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>档次&lt;/td>&lt;td>[% represent_value("grade") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>正式公布档次&lt;/td>&lt;td>[% represent_value("issued_grade") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>镇街代码&lt;/td>&lt;td>[% represent_value("township_code") %]&lt;/td>&lt;/tr>&lt;/table></mapTip>
+  <mapTip>&lt;b>[% @layer_name %]&lt;/b>&lt;table>&lt;tr>&lt;td>评价单元代码&lt;/td>&lt;td>[% represent_value("unit_code") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>连通组&lt;/td>&lt;td>[% represent_value("component") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>单元名称&lt;/td>&lt;td>[% represent_value("name") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价方式&lt;/td>&lt;td>[% represent_value("kind") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价方式依据&lt;/td>&lt;td>[% represent_value("kind_reason") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价类别&lt;/td>&lt;td>[% represent_value("eval_category") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价状态&lt;/td>&lt;td>[% represent_value("eval_state") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价状态依据&lt;/td>&lt;td>[% represent_value("state_reason") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>企业数&lt;/td>&lt;td>[% represent_value("member_count") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>宗地数&lt;/td>&lt;td>[% represent_value("parcel_count") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价面积（平方米）&lt;/td>&lt;td>[% represent_value("eval_area_m2") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>评价面积（亩）&lt;/td>&lt;td>[% represent_value("eval_area_mu") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>得分&lt;/td>&lt;td>[% represent_value("score") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>档次&lt;/td>&lt;td>[% represent_value("grade") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>档次来自&lt;/td>&lt;td>[% represent_value("grade_source") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>初评等级&lt;/td>&lt;td>[% represent_value("initial_grade") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>调档后等级&lt;/td>&lt;td>[% represent_value("adjusted_grade") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>正式等级&lt;/td>&lt;td>[% represent_value("official_grade") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>人工调档&lt;/td>&lt;td>[% represent_value("decided_grade") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>正式公布档次&lt;/td>&lt;td>[% represent_value("issued_grade") %]&lt;/td>&lt;/tr>&lt;tr>&lt;td>镇街代码&lt;/td>&lt;td>[% represent_value("township_code") %]&lt;/td>&lt;/tr>&lt;/table></mapTip>
   <layerGeometryType>2</layerGeometryType>
 </qgis>

@@ -410,14 +410,20 @@ def _figures(rows: Sequence[Mapping[str, Any]]) -> Section:
                 _zh("indicator", row["indicator"]),
                 row["file"],
                 row["row_number"],
-                row["value"],
-                _zh("indicator_unit", row["unit"]),
+                *_as_told(row["value"], row["unit"]),
                 row["basis"],
                 "是" if row["corrections"] else None,
             )
             for row in rows
         ],
     )
+
+
+def _as_told(value: Decimal, unit: str) -> tuple[Decimal, str]:
+    """A figure in the unit in which people know it: money in 万元."""
+    if unit == "yuan":
+        return value / 10_000, "万元"
+    return value, _zh("indicator_unit", unit) or unit
 
 
 def _titles(rows: Sequence[Mapping[str, Any]]) -> Section:

@@ -27,7 +27,7 @@ from pipeline.domain.rules.facts import (
 from pipeline.domain.rules.trace import FIGURE_RECORD_COLUMNS
 from pipeline.settings import Settings
 from pipeline.steps.form_units import read_rows
-from pipeline.steps.grade_units import read_evidence
+from pipeline.steps.grade_units import read_evidence, read_figure_records
 
 _FORMAT: Final = 1
 # Columns of each table; what is not a text is named with its kind below.
@@ -138,7 +138,7 @@ def read_inputs(connection: Connection, settings: Settings, publication: Row) ->
         "decision": read_round(connection, "decision", asked),
     }
     if settings.rules is not None:
-        frames["figure_record"] = read_round(connection, "figure_record", asked)
+        frames["figure_record"] = read_figure_records(connection, year, settings.rules)
     tables = {
         name: in_order(frame[list(TABLES[name])].itertuples(index=False, name=None))
         for name, frame in frames.items()

@@ -50,6 +50,8 @@ GRADE_COLUMNS: Final = (
     "obstacle",
     "lacking",
 )
+# Under which the facts that the first table read are kept for the next two.
+_KEPT: Final = "diqi.facts"
 # Digits after the point of scores that are kept; what decides has more.
 _SCORE_STEP: Final = Decimal("0.0000000001")
 
@@ -111,10 +113,13 @@ def benchmark_rows(connection: Connection, parameters: Mapping[str, object]) -> 
     Source: pipeline.domain.rules.engine.
     """
     columns = ["year", *STANDARD_COLUMNS]
+    connection.info.pop(_KEPT, None)
     if not parameters["rules"]:
         return pd.DataFrame(columns=columns)
     rules = rules_of(cast("str", parameters["rules"]))
-    table = set_standards(read_facts(rules, _evidence(connection, parameters))).table()
+    # the first table of three that look at the same evidence, in this order, in one transaction
+    connection.info[_KEPT] = read_facts(rules, _read(connection, parameters))
+    table = set_standards(connection.info[_KEPT]).table()
     table["year"] = cast("int", parameters["data_year"])
     table["value"] = as_text(table["value"])
     return table[columns]
@@ -139,7 +144,7 @@ def grade_rows(connection: Connection, parameters: Mapping[str, object]) -> pd.D
             said.assign(**empty, parts_at=None, obstacle=None, lacking="{}"), year, ""
         )
     rules = rules_of(cast("str", parameters["rules"]))
-    facts = read_facts(rules, _evidence(connection, parameters))
+    facts = connection.info.get(_KEPT) or read_facts(rules, _read(connection, parameters))
     outcome = grade_units(facts, read_standards(connection, year))
     return _published(graded(outcome, said), year, rules.id)
 
@@ -156,9 +161,11 @@ def reading_rows(connection: Connection, parameters: Mapping[str, object]) -> pd
     columns = ["year", "reading", "graded", "changed"]
     rules = rules_of(cast("str", parameters["rules"])) if parameters["rules"] else None
     if rules is None or not rules.reading:
+        connection.info.pop(_KEPT, None)
         return pd.DataFrame(columns=columns)
-    evidence = _evidence(connection, parameters)
-    grade = evaluate(read_facts(rules, evidence)).grade
+    facts = connection.info.pop(_KEPT, None) or read_facts(rules, _read(connection, parameters))
+    evidence = facts.evidence
+    grade = grade_units(facts, read_standards(connection, evidence.data_year)).grade
     rows = []
     for name, reading in rules.reading.items():
         other = evaluate(read_facts(with_changes(rules, reading.set), evidence)).grade
@@ -195,7 +202,7 @@ def read_standards(connection: Connection, data_year: int) -> Standards:
     return Standards.of_table(rows)
 
 
-def _evidence(connection: Connection, parameters: Mapping[str, object]) -> Evidence:
+def _read(connection: Connection, parameters: Mapping[str, object]) -> Evidence:
     return read_evidence(
         connection, cast("int", parameters["data_year"]), cast("dt.date", parameters["as_of"])
     )

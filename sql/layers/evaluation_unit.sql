@@ -49,6 +49,11 @@ SELECT
   CAST(round(u.eval_area_m2 * 3 / 2000, 4) AS double precision) AS eval_area_mu,
   CAST(g.score AS double precision) AS score,
   g.grade,
+  g.source AS grade_source,
+  g.initial_grade,
+  g.adjusted_grade,
+  g.official_grade,
+  g.decided_grade,
   i.grade AS issued_grade,
   p.township_code,
   p.geom

@@ -84,6 +84,11 @@ CREATE TABLE layers.evaluation_unit (
   eval_area_mu double precision NOT NULL,
   score double precision,
   grade text,
+  grade_source text,
+  initial_grade text,
+  adjusted_grade text,
+  official_grade text,
+  decided_grade text,
   issued_grade text,
   township_code text NOT NULL,
   geom geometry(MultiPolygon, :srid)

@@ -23,6 +23,7 @@ from pipeline.corrections import correct
 from pipeline.database import open_engine
 from pipeline.demo.township import official_code
 from pipeline.errors import CheckFailed, DiqiError, RunLocked, UsageError
+from pipeline.explain import explain
 from pipeline.history import as_it_was
 from pipeline.outputs.round_lists import ListFile, write_lists
 from pipeline.outputs.round_sheets import (
@@ -724,6 +725,14 @@ def test_sheets_add_up_and_come_back(sheets: tuple[County, Path]) -> None:
         )
         if unit[0] == "enterprise":
             assert counted == round(unit[1], 2)
+    # figures stand as they were delivered: in 万元, with the row of the file
+    with county.engine.connect() as connection:
+        records = explain(connection, "enterprise", E24)["units"][0]["indicators"]
+    told = {row[0]: row for row in pages[E24].sections[2].rows}
+    (tax,) = (one for one in records if one["values"]["indicator"] == "tax")
+    assert told["税收实际贡献"][2] == tax["source"]["row_number"] < 100
+    assert told["税收实际贡献"][3] == Decimal(tax["values"]["value"]) / 10_000
+    assert told["税收实际贡献"][4] == "万元"
     # an owner that lets a part of its land
     owner = pages[official_code("E02")].sections[1].rows[-1]
     assert owner[5] > 0

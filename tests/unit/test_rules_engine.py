@@ -463,13 +463,23 @@ def test_land_of_nothing_is_no_score_and_no_infinity():
 
 
 def test_a_missing_figure_is_zero_and_told_or_no_score():
-    outcome = result(cixi(), firm())
+    some = firm(now={"revenue": 1})
+    outcome = result(cixi(), some)
     assert outcome.score[0] == 0
     assert outcome.lacking["tax_per_mu"][0]
     strict = cixi(**{"scoring.BELOW_GE3.item.tax_per_mu.missing": "no_score"})
-    outcome = result(strict, firm())
+    outcome = result(strict, some)
     assert outcome.score[0] is None
     assert outcome.obstacle[0] == "figure_missing"
+
+
+def test_who_has_no_figure_at_all_gets_no_score():
+    """Nothing is known of it: it is not the worst."""
+    for one in (firm(), firm(before={"tax": 1})):
+        outcome = result(cixi(), one, firm("b", now={"tax": 10**6}))
+        assert (outcome.score[0], outcome.grade[0]) == (None, None)
+        assert outcome.obstacle[0] == "figure_missing"
+        assert outcome.grade[1] is not None
 
 
 def test_min_max_and_rank_single():

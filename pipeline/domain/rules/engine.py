@@ -35,6 +35,7 @@ from pipeline.domain.rules.facts import (
     Facts,
     bound_in,
     evaluated,
+    has_figures,
     indicator_values,
     parts_of,
     person_points,
@@ -335,7 +336,8 @@ def _score_scale(outcome: Outcome, name: str, scoring: ScoringRule, members: Mas
                 _set_ratio(outcome, name, indicator, item, members)
         return
     total = filled(size, ZERO)
-    refused = np.zeros(size, dtype=bool)
+    # who has one figure and not another gets nothing for the other; who has none is not known at all
+    refused = members & ~has_figures(facts.evidence)
     for indicator, item in scoring.item.items():
         points = _points(outcome, name, indicator, scoring, item, members)
         lacks = members & ~known(points)

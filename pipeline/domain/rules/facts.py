@@ -323,3 +323,10 @@ def parts_of(facts: Facts, rule: IndicatorRule) -> tuple[Column, Column | None]:
 def evaluated(evidence: Evidence) -> Mask:
     """Which units are evaluated: those in transition, excluded or without data are not."""
     return (evidence.units["eval_state"] == "evaluated").to_numpy(dtype=bool)
+
+
+def has_figures(evidence: Evidence) -> Mask:
+    """Which units have any figure of the data year."""
+    figures = evidence.figures
+    known_units = set(figures.loc[figures["of_year"] == evidence.data_year, "unit_code"])
+    return evidence.units["unit_code"].isin(known_units).to_numpy(dtype=bool)
