@@ -21,6 +21,7 @@ from pipeline.domain.rules.schema import (
     Sourced,
     TransitionRule,
     UpgradeRule,
+    UseRule,
 )
 from pipeline.feeds.contracts import load_contracts
 from pipeline.outputs.rule_sheets import BENCHMARKS, CUTS, PARAMETERS, REFERENCE, WEIGHTS, Row
@@ -75,6 +76,7 @@ _FIELD_UNITS: Final = {
     "span": "分",
     "floor": "权重的倍数",
     "from_mu": "亩",
+    "rate": "比例",
 }
 
 
@@ -300,7 +302,7 @@ def _of_rule(rules: RuleSet, path: str, rule: Sourced) -> Iterator[_Parameter]:
     """Numbers of one rule, and its conditions."""
     is_open = bool(getattr(rule, "is_open", False))
     if isinstance(rule, Condition):
-        if not rule.when and is_open and not isinstance(rule, BonusRule):
+        if not rule.when and is_open and not isinstance(rule, BonusRule | UseRule):
             yield _Parameter(f"{path}.when", rule, "符合的认定", "", _KINDS_UNIT, is_open=True)
         yield from _of_bounds(rules, f"{path}.when", rule, rule.when)
     if isinstance(rule, BonusRule):
@@ -325,8 +327,8 @@ def _fields_of(path: str, rule: Sourced) -> tuple[str, ...]:
             return ("months", *counted, *founded)
         case TransitionRule():
             return ("years",)
-        case UpgradeRule():
-            return ("steps",)
+        case UpgradeRule() | UseRule():
+            return ("steps",) if isinstance(rule, UpgradeRule) else ("rate",)
         case BonusRule():
             by_fact = ("per", "points") if rule.fact else ()
             by_persons = ("years",) if rule.persons else ()
@@ -347,7 +349,9 @@ def _of_fields(
     for name in fields:
         value = getattr(rule, name)
         meaning = (type(rule).model_fields[name].description or name).split(" ")[0]
-        is_needed = name in {"months", "years", "per", "points"}
+        is_needed = name in {"months", "years", "per", "points"} or (
+            name == "rate" and getattr(rule, "needs_rate", False)
+        )
         yield _Parameter(
             f"{path}.{name}",
             rule,

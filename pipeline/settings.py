@@ -20,7 +20,6 @@ from pipeline.domain.linking import PARTS, REASONS, STAGES
 from pipeline.domain.rules.schema import CATEGORIES, RuleSet
 from pipeline.errors import SettingsError
 from pipeline.feeds.limits import Limits
-from pipeline.rulebook import load_rules
 
 WORKSPACE_FILE = "diqi.toml"
 
@@ -343,7 +342,12 @@ def load_settings(workspace: Path) -> Settings:
             count=error.error_count(),
         ) from error
     name = settings.evaluation.ruleset
-    return settings.model_copy(update={"rules": load_rules(name, workspace)}) if name else settings
+    if not name:
+        return settings
+    # the reading of rule sets takes much that a reader of files must not load
+    from pipeline.rulebook import load_rules
+
+    return settings.model_copy(update={"rules": load_rules(name, workspace)})
 
 
 def settings_without_workspace() -> Settings:

@@ -105,6 +105,8 @@ class Form:
         self.set(CUTS, last, value="1.5", indicator="tax_per_mu")
         veto = self.row(PARAMETERS, path="veto.CX-V1.when")
         self.set(PARAMETERS, veto, value="环保否决、veto_safety")
+        refund = self.row(PARAMETERS, path="use.CX-E3.rate")
+        self.set(PARAMETERS, refund, value="0.5")
 
 
 @pytest.fixture

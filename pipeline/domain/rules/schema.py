@@ -530,5 +530,7 @@ def _open_paths(rules: RuleSet) -> Iterator[tuple[str, str]]:
             if cut is None or cut.is_open:
                 yield f"grading.{category}.cut.{grade}", (cut.paper if cut else "") or grading.paper
     for stage, name, rule in rules.rules():
-        if getattr(rule, "is_open", False):
+        if isinstance(rule, UseRule) and rule.needs_rate and rule.rate is None:
+            yield f"{stage}.{name}.rate", rule.paper
+        elif getattr(rule, "is_open", False):
             yield f"{stage}.{name}", rule.paper
