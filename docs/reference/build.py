@@ -45,6 +45,7 @@ from pipeline.domain.rules.schema import (
     TransitionEffect,
     TransitionRule,
     UpgradeRule,
+    UseRule,
     VetoRule,
 )
 from pipeline.feeds.contracts import Column, Contract, RowTolerance, load_contracts
@@ -101,6 +102,7 @@ RULE_TABLES = (
     ("floor.<name>", FloorRule),
     ("bonus.<name>", BonusRule),
     ("veto.<name>", VetoRule),
+    ("use.<name>", UseRule),
     ("reading.<name>", Reading),
 )
 # Members of lists, by the key of the list.

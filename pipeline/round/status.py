@@ -197,8 +197,12 @@ def _of_rules(connection: Connection, settings: Settings, year: int) -> list[Blo
     for path, paper in rules.papers():
         papers.setdefault(paper, []).append(path)
     for paper, paths in sorted(papers.items()):
-        # how a category without units would be scored matters to nobody
-        needed = [path for path in paths if _scale_of(path) in {"", *in_use}]
+        # how a category without units would be scored matters to nobody, and what a grade leads to no grade
+        needed = [
+            path
+            for path in paths
+            if _scale_of(path) in {"", *in_use} and not path.startswith("use.")
+        ]
         for some, blocks in ((needed, True), ([p for p in paths if p not in needed], False)):
             if some:
                 params = {"paper": paper or rules.source, "paths": some, "example": some[0]}
