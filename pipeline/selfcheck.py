@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from pipeline._paths import data_path
 from pipeline.database import database_errors
+from pipeline.demo import RULES
 from pipeline.feeds.contracts import load_contracts
 from pipeline.messages import catalogue
 from pipeline.outputs.tables import read_layers
@@ -27,10 +28,15 @@ def check_installation() -> dict[str, Any]:
         data_path(*step.sql_folder, f"{output.name}.sql")
         for step in STEPS
         for output in step.outputs
+        if output.rows is None
     ]
+    files += [data_path(*parts) for step in STEPS for parts in step.files]
+    rules = sorted(data_path("config", "rules").glob("*.toml"))
+    files += [*rules, RULES]
     for file in files:
         file.read_text(encoding="utf-8")
-    found["step files"] = len(files)
+    found["step files"] = len(files) - len(rules) - 1
+    found["rule sets"] = len(rules)
     found["migrations"] = len(sorted(data_path("sql", "migrations").glob("*.sql")))
     found["checks"] = len(sorted(data_path("sql", "checks").glob("*.sql")))
     found["feeds"] = len(load_contracts(data_path("config", "sources.toml"), None))

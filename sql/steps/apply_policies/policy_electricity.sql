@@ -16,10 +16,11 @@ SELECT
   m.unit_code,
   m.grade,
   CASE WHEN a.account_no IS NULL THEN 'no_account' ELSE 'matched' END AS match_state,
-  EXISTS (
-    SELECT 1
-    FROM derived.policy_use AS u
-    WHERE u.year = m.year AND u.unit_code = m.unit_code AND u.effect = 'electricity_levy' AND u.state = 'suspended'
-  ) AS is_suspended
+  (u.unit_code IS NOT NULL) AS is_suspended
 FROM member AS m
+LEFT JOIN (
+  SELECT DISTINCT p.year, p.unit_code
+  FROM derived.policy_use AS p
+  WHERE p.effect = 'electricity_levy' AND p.state = 'suspended'
+) AS u ON u.year = m.year AND u.unit_code = m.unit_code
 LEFT JOIN core.account AS a ON a.enterprise_code = m.enterprise_code AND a.to_run IS NULL
