@@ -241,7 +241,8 @@ def _names(connection: Connection, data_year: int) -> pd.DataFrame:
 
 def _moves(sides: list[pd.DataFrame], names: pd.DataFrame) -> pd.DataFrame:
     first, second = sides
-    table = first.join(second, how="outer", lsuffix="_a", rsuffix="_b").join(names)
+    both_sides = first.add_suffix("_a").join(second.add_suffix("_b"), how="outer", sort=True)
+    table = both_sides.join(names)
     for name in ("grade_a", "grade_b", "state_a", "state_b"):
         table[name] = table[name].fillna(_NONE)
     for name in ("eval_category", "industry_division"):
