@@ -330,6 +330,9 @@ def load_settings(workspace: Path) -> Settings:
     url = os.environ.get("DIQI_DATABASE_URL")
     if url:
         tables["database"] = {**tables.get("database", {}), "url": url}
+    if "rules" in tables:
+        # rules are files of their own, which are looked through as a whole
+        raise SettingsError("settings.rules_misplaced", path=str(file))
     try:
         settings = Settings(workspace=workspace, **tables)
     except ValidationError as error:

@@ -38,7 +38,7 @@ def rules_list(workspace: Workspace = None, as_json: AsJson = False) -> None:
     from pipeline.settings import load_settings
 
     folder = _folder(workspace)
-    in_use = "" if folder is None else getattr(load_settings(folder).evaluation, "ruleset", "")
+    in_use = "" if folder is None else load_settings(folder).evaluation.ruleset
     found = list_rules(folder, in_use)
     if as_json:
         print_json(found)

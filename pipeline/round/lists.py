@@ -8,14 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
 from sqlalchemy import Connection, text
 
 from pipeline.errors import UsageError
 from pipeline.outputs.round_lists import NO_GRADE, ListFile, write_lists
 from pipeline.round.acts import Signed, enter_act, opened
 from pipeline.round.inputs import Inputs, read_round
-from pipeline.round.result import LISTS, TRANSITION, Said, issued_grade, list_of
+from pipeline.round.result import LISTS, TRANSITION, Said, issued_grade, list_of, rows_of
 from pipeline.settings import Settings
 
 _LONGEST_NOTICE_DAYS: Final = 366
@@ -34,7 +33,7 @@ def listed_now(connection: Connection, settings: Settings, year: int) -> Listed:
     asked = {"data_year": year}
     inputs = Inputs(year, dt.date.min, settings.size_threshold_mu, settings.round.list_transition)
     units: dict[str, tuple[dict[str, Any], str | None]] = {}
-    for unit in _mappings(read_round(connection, "listed", asked)):
+    for unit in rows_of(read_round(connection, "listed", asked)):
         said = Said(
             unit["adjusted_grade"] if settings.rules is not None else None,
             unit["official_grade"],
@@ -42,7 +41,7 @@ def listed_now(connection: Connection, settings: Settings, year: int) -> Listed:
         )
         units[unit["unit_code"]] = (unit, issued_grade(said, unit["eval_state"])[0])
     found: Listed = {}
-    for member in _mappings(read_round(connection, "member", asked)):
+    for member in rows_of(read_round(connection, "member", asked)):
         unit, grade = units[member["unit_code"]]
         kind = list_of(unit, grade, member, inputs)
         if kind:
@@ -188,8 +187,3 @@ def changed_since(listed: Listed, announced: Mapping[str, list[str]]) -> dict[st
         if now is None or then is None or [now["list"], now["grade"]] != then[:2]:
             found[code] = "" if now is None else now["township_code"]
     return found
-
-
-def _mappings(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    names = [str(name) for name in frame.columns]
-    return [dict(zip(names, row, strict=True)) for row in frame.itertuples(False, None)]

@@ -126,12 +126,12 @@ def result_of(inputs: Inputs, rules_text: str) -> Result:
     said = _by(inputs.frame("said"), "unit_code")
     decided = _by(inputs.frame("decision"), "enterprise_code")
     members: dict[str, list[dict[str, Any]]] = {}
-    for row in _rows(inputs.frame("member")):
+    for row in rows_of(inputs.frame("member")):
         members.setdefault(row["unit_code"], []).append(row)
     column, trace = _columns(outcome, inputs)
     units: list[Row] = []
     named: list[Row] = []
-    for place, unit in enumerate(_rows(inputs.frame("unit"))):
+    for place, unit in enumerate(rows_of(inputs.frame("unit"))):
         code = unit["unit_code"]
         known = said.get(code, {})
         own = {name: values[place] for name, values in column.items()}
@@ -269,10 +269,18 @@ def _key(size: int) -> Callable[[Row], list[str]]:
     return lambda row: [str(value) for value in row[:size]]
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a frame by the names of its columns, each value the object that it is.
+
+    Shape:  a frame of n rows in; n mappings out.
+    Units:  as in the frame.
+    CRS:    none (no geometry).
+    Errors: none.
+    Source: none.
+    """
     names = [str(name) for name in frame.columns]
     return [dict(zip(names, row, strict=True)) for row in frame.itertuples(False, None)]
 
 
 def _by(frame: pd.DataFrame, key: str) -> dict[str, dict[str, Any]]:
-    return {row[key]: row for row in _rows(frame)}
+    return {row[key]: row for row in rows_of(frame)}

@@ -541,6 +541,7 @@ STEPS: tuple[Step, ...] = (
             "pipeline.domain.rules.engine",
             "pipeline.domain.rules.facts",
             "pipeline.domain.rules.exact",
+            "pipeline.domain.rules.paths",
             "pipeline.domain.rules.schema",
         ),
         files=tuple(
@@ -611,9 +612,11 @@ STEPS: tuple[Step, ...] = (
         "apply_policies",
         reads=(
             "core.account",
+            "core.enterprise",
             "core.score",
             "core.policy_return",
             "core.recognition",
+            "core.talent",
             "derived.unit",
             "derived.unit_member",
             "derived.unit_value",
@@ -634,7 +637,10 @@ STEPS: tuple[Step, ...] = (
         settings={"electricity_grades": "policy.electricity_grades", "rules": "rules_text"},
         code=(
             "pipeline.steps.apply_policies",
+            "pipeline.steps.grade_units",
             "pipeline.domain.rules.uses",
+            "pipeline.domain.rules.engine",
+            "pipeline.domain.rules.exact",
             "pipeline.domain.rules.facts",
         ),
         files=tuple(

@@ -21,6 +21,7 @@ from pipeline.ledger import RunResult
 from pipeline.rulebook import two_rule_sets
 from pipeline.run import run
 from pipeline.settings import Settings, load_settings
+from pipeline.steps.form_units import read_rows
 from pipeline.steps.grade_units import read_evidence
 from pipeline.what_if import what_if
 
@@ -149,6 +150,24 @@ def test_new_land_is_deducted_and_counts_as_in_transition(county: County) -> Non
         assert 0 < deducted < whole
         assert evaluated == whole - deducted
         assert in_transition == deducted
+
+
+def test_rented_land_is_no_land_of_ones_own(county: County) -> None:
+    with county.engine.connect() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO ops.scope (step, kind, key) SELECT 'form_units', 'member', e.enterprise_code "
+                "FROM core.enterprise AS e WHERE e.to_run IS NULL ON CONFLICT DO NOTHING"
+            )
+        )
+        own = read_rows(connection, ("form_units", "used_land.sql"), {})
+        connection.rollback()
+    links = county.rows(
+        "SELECT enterprise_code, parcel_code, role FROM derived.link WHERE status = 'accepted'"
+    )
+    told = set(own.itertuples(index=False, name=None))
+    assert told == {(e, p) for e, p, role in links if role in {"owner", "operator"}}
+    assert {role for *_, role in links} > {"owner", "operator"}
 
 
 def test_grades_are_a_total_of_those_that_are_evaluated(county: County) -> None:

@@ -26,6 +26,8 @@ from pipeline.rulebook import (
     set_value,
     value_of_text,
 )
+from pipeline.settings import load_settings
+from pipeline.workspace import create_workspace
 
 SHIPPED = sorted(path.stem for path in data_path("config", "rules").glob("*.toml"))
 HEAD = """\
@@ -418,3 +420,13 @@ def test_a_rule_that_is_taken_over_can_be_ended(tmp_path: Path) -> None:
     text = HEAD.replace("huangyan-2022", "cixi-4.0") + "[upgrade.CX-U1]\nvalid_to = 2000-01-01\n"
     rule = load_rules(write(tmp_path, text)).upgrade["CX-U1"]
     assert not rule.is_in_force(dt.date(2025, 1, 1))
+
+
+def test_rules_in_the_settings_are_refused(tmp_path: Path) -> None:
+    """They would pass by everything that looks through a rule set."""
+    create_workspace(tmp_path / "county", code="330299", name="青岚县", crs="EPSG:4549")
+    file = tmp_path / "county" / "diqi.toml"
+    file.write_text(file.read_text(encoding="utf-8") + '\n[rules]\nid = "x"\n', encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path / "county")
+    assert caught.value.code == "settings.rules_misplaced"
