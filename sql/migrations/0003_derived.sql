@@ -377,6 +377,13 @@ CREATE INDEX unit_member_enterprise ON derived.unit_member (enterprise_code);
 CREATE INDEX unit_member_component ON derived.unit_member (component);
 COMMENT ON TABLE derived.unit_member IS 'Land of a unit per member and parcel; enterprise_code '''' holds land that its members use undivided';
 
+-- Who belongs to a unit, whatever land each brings: what rules look at is known of enterprises.
+CREATE VIEW derived.unit_enterprise AS
+SELECT DISTINCT m.year, m.unit_code, m.component, m.enterprise_code
+FROM derived.unit_member AS m
+WHERE m.enterprise_code <> '';
+COMMENT ON VIEW derived.unit_enterprise IS 'Enterprises of each unit, one row each';
+
 CREATE TABLE derived.parcel_state (
   parcel_code text COLLATE "C" PRIMARY KEY,
   reference_area_m2 numeric NOT NULL,

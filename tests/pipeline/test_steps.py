@@ -171,6 +171,7 @@ def test_sql_names_only_declared_tables(step) -> None:
         "derived.retired_evidence",
         "derived.address_in_place",
         "derived.topology",
+        "derived.unit_enterprise",
     }
     allowed = (
         set(step.reads)

@@ -5,16 +5,11 @@ WITH args AS (
     CAST(:data_year AS integer) AS year,
     CAST(:years_back AS integer) AS years_back,
     CAST(:unit_codes AS text[]) AS unit_codes
-),
-member AS (
-  SELECT DISTINCT m.unit_code, m.enterprise_code
-  FROM args
-  JOIN derived.unit_member AS m ON m.year = args.year
-  WHERE m.enterprise_code <> '' AND (args.unit_codes IS NULL OR m.unit_code = ANY (args.unit_codes))
 )
 SELECT m.unit_code, i.indicator, i.year AS of_year, i.record_key
 FROM args
-CROSS JOIN member AS m
+JOIN derived.unit_enterprise AS m
+  ON m.year = args.year AND (args.unit_codes IS NULL OR m.unit_code = ANY (args.unit_codes))
 JOIN core.indicator AS i
   ON i.enterprise_code = m.enterprise_code AND i.to_run IS NULL
     AND i.year BETWEEN args.year - args.years_back AND args.year

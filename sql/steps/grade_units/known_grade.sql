@@ -15,12 +15,6 @@ decided AS (
   SELECT d.enterprise_code, d.value
   FROM args
   JOIN core.current_evaluation_decision AS d ON d.year = args.year AND d.kind = 'grade' AND d.value IS NOT NULL
-),
-member AS (
-  SELECT DISTINCT m.unit_code, m.enterprise_code
-  FROM args
-  JOIN derived.unit_member AS m ON m.year = args.year
-  WHERE m.enterprise_code <> ''
 )
 SELECT
   m.unit_code,
@@ -30,7 +24,8 @@ SELECT
   CASE WHEN count(DISTINCT o.grade) = 1 THEN min(o.grade) END AS official_grade,
   CASE WHEN count(DISTINCT o.grade) = 1 THEN max(o.edition) FILTER (WHERE o.grade IS NOT NULL) END AS edition,
   CASE WHEN count(DISTINCT d.value) = 1 THEN min(d.value) END AS decided_grade
-FROM member AS m
+FROM args
+JOIN derived.unit_enterprise AS m ON m.year = args.year
 LEFT JOIN official AS o ON o.enterprise_code = m.enterprise_code
 LEFT JOIN decided AS d ON d.enterprise_code = m.enterprise_code
 WHERE o.grade IS NOT NULL OR d.value IS NOT NULL
